@@ -1,0 +1,54 @@
+# Two commands matter: `make up` and `make test`. Everything they need is fetched into this folder.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.8
+UV := .tools/bin/uv
+VENV := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up demo check test format clean
+
+help: ## Show what can be done
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: setup ## Set up what is missing and run the platform at http://127.0.0.1:8000
+	@exec $(VENV)/python manage.py up
+
+demo: setup ## Train on iris, export, serve and predict, as a user would
+	@exec $(VENV)/python manage.py demo
+
+check: .venv/dev ## Format, lint, types, import rules, templates, migrations, lock
+	@$(VENV)/python -m tests.check
+
+test: .venv/dev .venv-replica/ready ## Set up what the tests need and run all of them
+	@sh tests/setup.sh
+	$(VENV)/python -m pytest -n 2 --dist loadgroup
+
+format: .venv/dev ## Format and fix what can be fixed
+	$(VENV)/ruff check --fix --quiet .
+	$(VENV)/ruff format --quiet .
+	git ls-files 'templates/*.html' | xargs $(VENV)/djade --target-version 5.2
+
+setup: .venv/ready .venv-replica/ready
+
+# The platform's own environment; the tests' tools are added to it by the first check or test.
+.venv/ready: uv.lock pyproject.toml sdk/pyproject.toml | $(UV)
+	@$(UV) sync --quiet --frozen --no-default-groups --inexact
+	@touch $@
+
+.venv/dev: uv.lock pyproject.toml sdk/pyproject.toml | $(UV)
+	@$(UV) sync --quiet --frozen --inexact
+	@touch .venv/ready $@
+
+# What replicas run in: the model server and the usual libraries, without the platform.
+.venv-replica/ready: uv.lock pyproject.toml sdk/pyproject.toml | $(UV)
+	@UV_PROJECT_ENVIRONMENT=.venv-replica $(UV) sync --quiet --frozen --only-group replica
+	@touch $@
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Hopyard needs Python 3.11 or newer; name one with PYTHON=…")'
+	@$(PYTHON) -m venv .tools
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+clean: ## Remove the environments and caches, not the data in var/
+	rm -rf .venv .venv-replica .tools .mypy_cache .ruff_cache .pytest_cache staticfiles

@@ -1,0 +1,183 @@
+"""REST API: models, versions, uploads and project files."""
+
+from accounts.api import InProject
+from accounts.models import Scope
+from django.http import FileResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from models_registry import downloads, paths, queries, services
+from models_registry.incoming import RawBody, receive
+from models_registry.models import ModelVersion, ProjectFile, RegisteredModel
+from models_registry.serializers import (
+    CopySerializer,
+    FileSerializer,
+    ModelSerializer,
+    ModelSummarySerializer,
+    NewUploadSerializer,
+    UploadSerializer,
+    VersionSerializer,
+)
+from rest_framework import generics, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+BYTES = {(200, "application/octet-stream"): OpenApiTypes.BINARY}
+BODY = {"application/octet-stream": OpenApiTypes.BINARY}
+
+
+class Models(generics.ListAPIView[RegisteredModel], InProject):
+    serializer_class = ModelSummarySerializer
+    queryset = RegisteredModel.objects.none()
+
+    def filter_queryset(self, queryset: object) -> object:  # type: ignore[override]
+        return queries.models(self.reach().project)
+
+
+class ModelDetail(InProject):
+    @extend_schema(responses=ModelSerializer)
+    def get(self, request: Request, project: str, model: str) -> Response:
+        return Response(ModelSerializer(queries.model(self.reach().project, model)).data)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, project: str, model: str) -> Response:
+        access = self.reach(Scope.WRITE)
+        services.delete_model(access=access, model=queries.model(access.project, model))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class BestVersion(InProject):
+    """The version with the highest (or lowest) value of a metric."""
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("metric", required=True),
+            OpenApiParameter("direction", enum=["max", "min"], default="max"),
+        ],
+        responses=VersionSerializer,
+    )
+    def get(self, request: Request, project: str, model: str) -> Response:
+        found = queries.model(self.reach().project, model)
+        highest = request.query_params.get("direction", "max") != "min"
+        best = queries.best_version(found, request.query_params.get("metric", ""), highest=highest)
+        return Response(VersionSerializer(best).data)
+
+
+class VersionDetail(InProject):
+    @extend_schema(responses=VersionSerializer)
+    def get(self, request: Request, project: str, model: str, number: int) -> Response:
+        return Response(VersionSerializer(queries.version(self.reach().project, model, number)).data)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, project: str, model: str, number: int) -> Response:
+        access = self.reach(Scope.WRITE)
+        services.delete_version(access=access, version=queries.version(access.project, model, number))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class VersionFile(InProject):
+    @extend_schema(responses=BYTES)
+    def get(self, request: Request, project: str, model: str, number: int, path: str) -> FileResponse:
+        return downloads.file(queries.file(self.reach().project, f"Models/{model}/{number}/{path}"))
+
+
+class Uploads(InProject):
+    """Begin a model version; its files follow, and finalising publishes all of it at once."""
+
+    @extend_schema(request=NewUploadSerializer, responses={201: UploadSerializer})
+    def post(self, request: Request, project: str, model: str) -> Response:
+        access = self.reach(Scope.WRITE)
+        given = NewUploadSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        said = given.validated_data
+        draft = services.start_upload(
+            access=access,
+            model_name=model,
+            number=said.get("version"),
+            may_overwrite=said["overwrite"],
+            description=said["description"] or "",
+            framework=said["framework"] or "",
+            metrics=said.get("metrics"),
+        )
+        return Response(UploadSerializer(draft).data, status=status.HTTP_201_CREATED)
+
+
+class InUpload(InProject):
+    """A view on an upload that was begun and not finished."""
+
+    def draft(self) -> ModelVersion:
+        return queries.draft(self.reach(Scope.WRITE).project, self.kwargs["upload"])
+
+
+class UploadDetail(InUpload):
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, project: str, upload: str) -> Response:
+        services.discard(draft=self.draft())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class UploadFile(InUpload):
+    """One file of an upload, as the raw body; `X-Content-SHA256` is checked if it is sent."""
+
+    parser_classes = [RawBody]
+
+    @extend_schema(request=BODY, responses={201: FileSerializer})
+    def put(self, request: Request, project: str, upload: str, path: str) -> Response:
+        draft = self.draft()
+        paths.clean(path)
+        file = services.add_file(draft=draft, path=path, blob=receive(request))
+        return Response(FileSerializer(file).data, status=status.HTTP_201_CREATED)
+
+
+class UploadCopy(InUpload):
+    """Take a project file, or what lies in a project folder, into the upload."""
+
+    @extend_schema(request=CopySerializer, responses={200: dict[str, int]})
+    def post(self, request: Request, project: str, upload: str) -> Response:
+        draft = self.draft()
+        given = CopySerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        return Response({"files": services.copy_into(draft=draft, source=given.validated_data["source"])})
+
+
+class UploadFinalise(InUpload):
+    @extend_schema(request=None, responses={201: VersionSerializer})
+    def post(self, request: Request, project: str, upload: str) -> Response:
+        version = services.finalise(access=self.reach(Scope.WRITE), draft=self.draft())
+        return Response(VersionSerializer(version).data, status=status.HTTP_201_CREATED)
+
+
+class Files(generics.ListAPIView[ProjectFile], InProject):
+    """The free files of the project."""
+
+    serializer_class = FileSerializer
+    queryset = ProjectFile.objects.none()
+
+    @extend_schema(parameters=[OpenApiParameter("prefix", description="for example Resources/iris/")])
+    def get(self, request: Request, project: str) -> Response:
+        return super().get(request, project=project)
+
+    def filter_queryset(self, queryset: object) -> object:  # type: ignore[override]
+        return queries.free_files(self.reach().project, self.request.query_params.get("prefix", ""))
+
+
+class FileDetail(InProject):
+    """A file at its project path."""
+
+    parser_classes = [RawBody]
+
+    @extend_schema(responses=BYTES)
+    def get(self, request: Request, project: str, path: str) -> FileResponse:
+        return downloads.file(queries.file(self.reach().project, path))
+
+    @extend_schema(request=BODY, responses={200: FileSerializer, 201: FileSerializer})
+    def put(self, request: Request, project: str, path: str) -> Response:
+        access = self.reach(Scope.WRITE)
+        paths.resource(path)
+        file, is_new = services.save_file(access=access, path=path, blob=receive(request))
+        return Response(FileSerializer(file).data, status=201 if is_new else 200)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, project: str, path: str) -> Response:
+        access = self.reach(Scope.WRITE)
+        services.delete_file(access=access, file=queries.file(access.project, path))
+        return Response(status=status.HTTP_204_NO_CONTENT)

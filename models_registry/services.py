@@ -1,0 +1,227 @@
+"""Changes to the registry; each is one transaction and leaves nothing half-written."""
+
+import hashlib
+from typing import Any
+
+from accounts.access import Access
+from accounts.models import Project
+from accounts.services import record
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import Max, ProtectedError
+from django.utils import timezone
+from models_registry import paths, queries, storage
+from models_registry.errors import Empty, InUse, NoSuchThing, RegistryError, VersionExists
+from models_registry.models import Artifact, ArtifactFile, Blob, ModelVersion, ProjectFile, RegisteredModel
+
+MOST_FILES = 10_000
+READY = ModelVersion.State.READY
+
+
+@transaction.atomic
+def start_upload(
+    *,
+    access: Access,
+    model_name: str,
+    number: int | None = None,
+    may_overwrite: bool = False,
+    description: str = "",
+    framework: str = "",
+    metrics: dict[str, Any] | None = None,
+) -> ModelVersion:
+    """Begin a model version; nothing of it is served or listed until `finalise`."""
+    model = _model(access.project, model_name)
+    if number is not None and not may_overwrite:
+        _refuse_existing(model, number)
+    return ModelVersion.objects.create(
+        model=model,
+        number=number,
+        may_overwrite=may_overwrite,
+        description=description,
+        framework=framework,
+        metrics=metrics or {},
+        created_by=access.user,
+    )
+
+
+def add_file(*, draft: ModelVersion, path: str, blob: Blob) -> ProjectFile:
+    """Put a file into a draft; the same path again replaces it."""
+    path = paths.clean(path)
+    if path.split("/")[0] == "Artifacts":
+        raise paths.BadPath("The folder Artifacts of a version is the platform's own; use another name.")
+    if draft.files.count() >= MOST_FILES:
+        raise RegistryError(f"A model version has at most {MOST_FILES} files; pack some of them together.")
+    if _clashes(draft, path):
+        raise paths.BadPath(f"{path!r} would be a file and a folder at once.")
+    file, _ = ProjectFile.objects.update_or_create(
+        project=draft.model.project,
+        version=draft,
+        path=path,
+        defaults={"blob_id": blob.sha256, "updated_at": timezone.now()},
+    )
+    return file
+
+
+@transaction.atomic
+def copy_into(*, draft: ModelVersion, source: str) -> int:
+    """Copy a project file, or the children of a project folder, into a draft; return how many."""
+    project = draft.model.project
+    source = source.rstrip("/")
+    found = queries.children(project, source)
+    if not found:
+        raise NoSuchThing(f"There is nothing at {source} in {project}.")
+    relative = paths.project_relative(source, project.name)
+    for file in found:
+        inside = file.path.rsplit("/", 1)[-1] if file.path == relative else file.path.removeprefix(f"{relative}/")
+        add_file(draft=draft, path=inside, blob=file.blob)
+    return len(found)
+
+
+@transaction.atomic
+def finalise(*, access: Access, draft: ModelVersion) -> ModelVersion:
+    """Turn a draft into the next version, the asked one, or the new content of an existing one."""
+    if not draft.files.filter(blob__size__gt=0).exists():
+        raise Empty("A model version needs at least one file that is not empty; upload it, then finish.")
+    RegisteredModel.objects.select_for_update().get(pk=draft.model_id)
+    existing = ModelVersion.objects.filter(model=draft.model, state=READY, number=draft.number).first()
+    if existing is not None and not draft.may_overwrite:
+        _refuse_existing(draft.model, existing.number or 0)
+    version = _publish(draft) if existing is None else _replace(existing, draft)
+    record(
+        project=access.project,
+        actor=access.user.username,
+        action="overwrite_version" if existing else "export_version",
+        target=str(version),
+    )
+    return queries.version(access.project, draft.model.name, version.number or 0)
+
+
+@transaction.atomic
+def discard(*, draft: ModelVersion) -> None:
+    """Drop a draft, and its model if it has nothing else."""
+    model = draft.model
+    draft.delete()
+    _delete_if_bare(model)
+
+
+@transaction.atomic
+def delete_version(*, access: Access, version: ModelVersion) -> None:
+    if names := queries.servings_using(version):
+        raise InUse(f"{version} is used by {', '.join(names)}; delete those servings first.")
+    try:
+        version.delete()
+    except ProtectedError:
+        raise InUse(f"{version} has just been taken into use by a serving.") from None
+    _delete_if_bare(version.model)
+    record(project=access.project, actor=access.user.username, action="delete_version", target=str(version))
+
+
+@transaction.atomic
+def delete_model(*, access: Access, model: RegisteredModel) -> None:
+    names = {name for version in queries.versions(model) for name in queries.servings_using(version)}
+    if names:
+        raise InUse(f"{model} is used by {', '.join(sorted(names))}; delete those servings first.")
+    model.delete()
+    record(project=access.project, actor=access.user.username, action="delete_model", target=model.name)
+
+
+@transaction.atomic
+def save_file(*, access: Access, path: str, blob: Blob) -> tuple[ProjectFile, bool]:
+    """Keep a free file under `Resources/`; return it and whether it is new."""
+    path = paths.resource(path)
+    return ProjectFile.objects.update_or_create(
+        project=access.project,
+        version=None,
+        path=path,
+        defaults={"blob_id": blob.sha256, "updated_at": timezone.now()},
+    )
+
+
+@transaction.atomic
+def delete_file(*, access: Access, file: ProjectFile) -> None:
+    if file.version is not None:
+        raise InUse(f"{file} belongs to a model version, which does not change; export a new version instead.")
+    record(project=access.project, actor=access.user.username, action="delete_file", target=file.path)
+    file.delete()
+
+
+@transaction.atomic
+def build_artifact(*, version: ModelVersion) -> Artifact:
+    """The MODEL-ONLY artifact of a version as it is now: built once, then shared by all its servings."""
+    files = list(version.files.select_related("blob").order_by("path"))
+    manifest = [(file.path, file.blob.size, file.blob.sha256) for file in files]
+    digest = hashlib.sha256(queries.manifest_digest_source(manifest)).hexdigest()
+    artifact, is_new = Artifact.objects.get_or_create(
+        version=version, digest=digest, defaults={"number": Artifact.MODEL_ONLY}
+    )
+    if is_new:
+        ArtifactFile.objects.bulk_create(
+            ArtifactFile(artifact=artifact, path=file.path, blob=file.blob) for file in files
+        )
+    return artifact
+
+
+def _model(project: Project, name: str) -> RegisteredModel:
+    model = RegisteredModel(project=project, name=name)
+    try:
+        model.clean_fields(exclude=["project"])
+    except ValidationError as error:
+        raise RegistryError(" ".join(error.messages)) from None
+    model, _ = RegisteredModel.objects.get_or_create(project=project, name=name)
+    return model
+
+
+def _refuse_existing(model: RegisteredModel, number: int) -> None:
+    if ModelVersion.objects.filter(model=model, number=number, state=READY).exists():
+        raise VersionExists(
+            f"{model} version {number} exists; leave the version out for the next number, or ask to overwrite it."
+        )
+
+
+def _clashes(draft: ModelVersion, path: str) -> bool:
+    """Whether `path` would be a folder of, or lie under, a file that is already there."""
+    parents = [path.rsplit("/", depth)[0] for depth in range(1, path.count("/") + 1)]
+    return draft.files.filter(path__in=parents).exists() or draft.files.filter(path__startswith=f"{path}/").exists()
+
+
+def _publish(draft: ModelVersion) -> ModelVersion:
+    ready = ModelVersion.objects.filter(model=draft.model, state=READY)
+    draft.number = draft.number or (ready.aggregate(highest=Max("number"))["highest"] or 0) + 1
+    draft.state = READY
+    draft.created_at = timezone.now()
+    try:
+        with transaction.atomic():
+            draft.save()
+    except IntegrityError:
+        raise VersionExists(f"Somebody else has just exported {draft}; try again.") from None
+    return draft
+
+
+def _replace(existing: ModelVersion, draft: ModelVersion) -> ModelVersion:
+    """Give an existing version the draft's content; artifacts built before keep the old files."""
+    existing.files.all().delete()
+    draft.files.update(version=existing)
+    for field in ("description", "framework", "metrics", "created_by"):
+        setattr(existing, field, getattr(draft, field))
+    existing.created_at = timezone.now()
+    existing.save()
+    draft.delete()
+    return existing
+
+
+def _delete_if_bare(model: RegisteredModel) -> None:
+    if not model.versions.exists():
+        model.delete()
+
+
+def discard_abandoned() -> int:
+    """Drop drafts that nobody finished within a day."""
+    drafts = list(queries.abandoned_drafts().select_related("model"))
+    for draft in drafts:
+        discard(draft=draft)
+    return len(drafts)
+
+
+def sweep_blobs() -> int:
+    """Delete the bytes of files that nothing refers to any more."""
+    return storage.sweep(queries.unreferenced_blobs())

@@ -1,0 +1,37 @@
+"""Reads over projects, members and keys."""
+
+from accounts.access import Access
+from accounts.models import ApiKey, AuditEntry, Member, Project, Role, Scope, User
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+
+def projects_of(user: User) -> QuerySet[Project]:
+    return Project.objects.filter(members__user=user).order_by("name")
+
+
+def members(project: Project) -> QuerySet[Member]:
+    return Member.objects.filter(project=project).select_related("user").order_by("user__username")
+
+
+def visible_keys(access: Access) -> QuerySet[ApiKey]:
+    """Everybody's keys for an owner, one's own for others; newest first."""
+    keys = ApiKey.objects.filter(project=access.project).select_related("user")
+    return keys if access.can_admin else keys.filter(user=access.user)
+
+
+def predicting_keys(project_id: int) -> list[ApiKey]:
+    """The keys with which the project's servings may be called now."""
+    usable = ApiKey.objects.filter(
+        Q(expires_at=None) | Q(expires_at__gt=timezone.now()),
+        project=project_id,
+        revoked_at=None,
+        user__is_active=True,
+        user__memberships__project=project_id,
+        user__memberships__role__in=[role for role in Role if Scope.PREDICT in role.scopes],
+    )
+    return [key for key in usable.order_by("id") if Scope.PREDICT in key.scopes]
+
+
+def audit_trail(project: Project) -> QuerySet[AuditEntry]:
+    return AuditEntry.objects.filter(project=project)

@@ -1,0 +1,127 @@
+"""Changes to projects, members and keys, each with its line in the audit trail."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from accounts import keys, work
+from accounts.access import Access
+from accounts.models import ApiKey, AuditEntry, Member, Project, Role, Scope, User
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+
+class AccountsError(Exception):
+    """A change that is refused, in a sentence for the user."""
+
+    code = "refused"
+
+
+class NameTaken(AccountsError):
+    code = "name_taken"
+
+
+def record(*, project: Project | None, actor: str, action: str, target: str, **detail: Any) -> None:
+    """Add a line to the audit trail."""
+    AuditEntry.objects.create(project=project, actor=actor, action=action, target=target, detail=detail)
+
+
+@transaction.atomic
+def create_project(*, name: str, owner: User, description: str = "") -> Project:
+    if Project.objects.filter(name__iexact=name).exists():
+        raise NameTaken(f"There is a project {name} already; choose another name.")
+    project = Project(name=name, description=description)
+    try:
+        project.full_clean()
+    except ValidationError as error:
+        raise AccountsError(" ".join(error.messages)) from None
+    project.save()
+    Member.objects.create(project=project, user=owner, role=Role.OWNER)
+    record(project=project, actor=owner.username, action="create_project", target=name)
+    return project
+
+
+@transaction.atomic
+def set_member(*, access: Access, username: str, role: Role) -> Member:
+    """Add a person to the project, or give them another role."""
+    user = User.objects.filter(username__iexact=username, is_active=True).first()
+    if user is None:
+        raise AccountsError(f"There is no user {username}; an administrator can add one with `manage.py createuser`.")
+    member = Member.objects.select_for_update().filter(project=access.project, user=user).first()
+    if member is None:
+        member = Member(project=access.project, user=user)
+    elif member.role == Role.OWNER and role != Role.OWNER:
+        _keep_an_owner(access.project, leaving=user)
+    member.role = role
+    member.save()
+    record(project=access.project, actor=access.user.username, action="set_member", target=username, role=role)
+    work.publish_keys_on_commit(access.project.pk)
+    return member
+
+
+@transaction.atomic
+def remove_member(*, access: Access, username: str) -> None:
+    """Take a person out of the project; their keys to it end at once."""
+    member = Member.objects.filter(project=access.project, user__username=username).select_related("user").first()
+    if member is None:
+        raise AccountsError(f"{username} is not a member of {access.project}.")
+    if member.role == Role.OWNER:
+        _keep_an_owner(access.project, leaving=member.user)
+    _revoke(ApiKey.objects.filter(project=access.project, user=member.user))
+    member.delete()
+    record(project=access.project, actor=access.user.username, action="remove_member", target=username)
+    work.publish_keys_on_commit(access.project.pk)
+
+
+@transaction.atomic
+def create_key(
+    *, access: Access, name: str, scopes: Iterable[str], expires_at: datetime | None = None
+) -> tuple[ApiKey, str]:
+    """Make a key and return it with its text, which nobody can read again."""
+    wanted = sorted({Scope(scope) for scope in scopes})
+    if not wanted:
+        raise AccountsError("A key needs at least one scope.")
+    if beyond := [scope for scope in wanted if scope not in access.scopes]:
+        raise AccountsError(f"You may not give a key the scope {', '.join(beyond)}, which you do not have yourself.")
+    if expires_at is not None and expires_at <= timezone.now():
+        raise AccountsError("The key would have expired already; choose a later date.")
+    new = keys.generate()
+    key = ApiKey.objects.create(
+        id=new.id,
+        project=access.project,
+        user=access.user,
+        name=name,
+        digest=keys.digest(new.text),
+        scopes=[scope.value for scope in wanted],
+        expires_at=expires_at,
+    )
+    record(project=access.project, actor=access.user.username, action="create_key", target=str(key), scopes=key.scopes)
+    work.publish_keys_on_commit(access.project.pk)
+    return key, new.text
+
+
+@transaction.atomic
+def revoke_key(*, access: Access, key_id: str) -> ApiKey:
+    """End a key: one's own, or anybody's for an owner."""
+    visible = ApiKey.objects.filter(project=access.project)
+    if not access.can_admin:
+        visible = visible.filter(user=access.user)
+    key = visible.filter(id=key_id).first()
+    if key is None:
+        raise AccountsError(f"There is no key {key_id} that you may revoke.")
+    _revoke(visible.filter(id=key_id))
+    record(project=access.project, actor=access.user.username, action="revoke_key", target=str(key))
+    work.publish_keys_on_commit(access.project.pk)
+    key.refresh_from_db()
+    return key
+
+
+def _revoke(chosen: Any) -> None:
+    chosen.filter(revoked_at=None).update(revoked_at=timezone.now())
+
+
+def _keep_an_owner(project: Project, *, leaving: User) -> None:
+    owners = Member.objects.filter(project=project, role=Role.OWNER).exclude(user=leaving)
+    if not owners.exists():
+        raise AccountsError(f"{leaving} is the only owner of {project}; make somebody else an owner first.")

@@ -1,0 +1,50 @@
+"""Reads typed settings from environment variables and says clearly which one is wrong."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+TRUE = {"1", "true", "yes", "on"}
+FALSE = {"0", "false", "no", "off", ""}
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Variables with the prefix `HOPYARD_`; a value of the wrong form stops the start."""
+
+    variables: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    def text(self, name: str, default: str) -> str:
+        return self.variables.get(f"HOPYARD_{name}", default)
+
+    def words(self, name: str, default: str) -> list[str]:
+        return [word.strip() for word in self.text(name, default).split(",") if word.strip()]
+
+    def path(self, name: str, default: Path) -> Path:
+        return Path(self.text(name, str(default))).expanduser().resolve()
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        value = self.text(name, "on" if default else "off").lower()
+        if value not in TRUE | FALSE:
+            raise ImproperlyConfigured(f"HOPYARD_{name} is {value!r}; write on or off.")
+        return value in TRUE
+
+    def number(self, name: str, default: int) -> int:
+        value = self.text(name, str(default))
+        try:
+            return int(value)
+        except ValueError:
+            raise ImproperlyConfigured(f"HOPYARD_{name} is {value!r}; write a whole number.") from None
+
+    def ports(self, name: str, default: str) -> range:
+        first, _, last = self.text(name, default).partition("-")
+        try:
+            ports = range(int(first), int(last or first) + 1)
+        except ValueError:
+            ports = range(0)
+        if not ports or ports[0] < 1 or ports[-1] > 65535:
+            raise ImproperlyConfigured(f"HOPYARD_{name} must be a range of ports such as {default}.")
+        return ports

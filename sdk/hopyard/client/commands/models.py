@@ -1,0 +1,153 @@
+"""model list, show, export, download, delete."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hopyard.client.client import Client
+from hopyard.client.commands.output import (
+    as_json,
+    echo_details,
+    echo_json,
+    echo_table,
+    pairs,
+    progress,
+    size,
+    sure,
+    with_client,
+)
+from hopyard.client.records import ModelVersion
+
+version_option = click.option("--version", type=click.IntRange(min=1), help="Which version.")
+
+
+@click.group()
+def model() -> None:
+    """Models and their versions."""
+
+
+@model.command("list")
+@as_json
+@with_client
+def list_(client: Client, json_wanted: bool) -> None:
+    """All models of the project."""
+    found = client.models.list()
+    if json_wanted:
+        echo_json(found)
+        return
+    rows = [
+        (each.name, len(each.versions), each.latest.version, each.latest.metrics, each.latest.created_at)
+        if each.latest
+        else (each.name, 0, "", "", "")
+        for each in found
+    ]
+    echo_table(("NAME", "VERSIONS", "LATEST", "METRICS", "CREATED"), rows, "There are no models yet.")
+
+
+@model.command()
+@click.argument("name")
+@version_option
+@as_json
+@with_client
+def show(client: Client, name: str, version: int | None, json_wanted: bool) -> None:
+    """A model's versions, or with --version one of them and its files."""
+    found = client.models.versions(name) if version is None else client.models.get(name, version)
+    if json_wanted:
+        echo_json(found)
+    elif isinstance(found, ModelVersion):
+        _show_version(found)
+    else:
+        rows = [
+            (each.version, size(each.size), each.metrics, each.servings, each.created_at) for each in found
+        ]
+        echo_table(
+            ("VERSION", "SIZE", "METRICS", "SERVED BY", "CREATED"), rows, f"{name} has no version yet."
+        )
+
+
+def _show_version(version: ModelVersion) -> None:
+    echo_details(
+        {
+            "Model": f"{version.model} version {version.version}",
+            "Description": version.description,
+            "Framework": version.framework,
+            "Metrics": version.metrics,
+            "Served by": version.servings,
+            "Created": version.created_at,
+            "By": version.created_by,
+        }
+    )
+    click.echo()
+    rows = [(f"{version.path}/{file.path}", size(file.size), file.sha256[:12]) for file in version.files]
+    echo_table(("FILE", "SIZE", "SHA-256"), rows, "It has no files.")
+
+
+@model.command()
+@click.argument("path")
+@click.argument("name")
+@version_option
+@click.option("--overwrite", is_flag=True, help="Replace the version if it exists.")
+@click.option("--description", default="")
+@click.option("--framework", default="")
+@click.option("--metric", multiple=True, callback=pairs, metavar="NAME=VALUE", help="E.g. accuracy=0.97.")
+@with_client
+def export(
+    client: Client,
+    path: str,
+    name: str,
+    *,
+    version: int | None,
+    overwrite: bool,
+    description: str,
+    framework: str,
+    metric: dict[str, str],
+) -> None:
+    """Register PATH, a file, a folder or a path in the project, as a version of model NAME."""
+    with progress(f"Exporting {name}") as on_progress:
+        made = client.models.export(
+            path,
+            name,
+            version=version,
+            overwrite=overwrite,
+            description=description,
+            framework=framework,
+            metrics={key: _number(value) for key, value in metric.items()},
+            on_progress=on_progress,
+        )
+    click.echo(f"Exported {made.model} version {made.version}: {len(made.files)} files, {size(made.size)}.")
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+@model.command()
+@click.argument("name")
+@version_option
+@click.option("--to", "folder", type=click.Path(path_type=Path), help="Default: NAME/VERSION.")
+@click.option("--overwrite", is_flag=True, help="Replace files that are already there.")
+@with_client
+def download(client: Client, name: str, version: int | None, folder: Path | None, overwrite: bool) -> None:
+    """Fetch a version's files, by default the newest's."""
+    with progress(f"Downloading {name}") as on_progress:
+        found = client.models.download(name, version, folder, overwrite=overwrite, on_progress=on_progress)
+    click.echo(f"Downloaded to {found}.")
+
+
+@model.command()
+@click.argument("name")
+@version_option
+@sure
+@with_client
+def delete(client: Client, name: str, version: int | None, yes: bool) -> None:
+    """Delete one version, or without --version the model with all of them."""
+    what = f"version {version} of {name}" if version else f"model {name} and all its versions"
+    if not yes:
+        click.confirm(f"Delete {what}?", abort=True)
+    client.models.delete(name, version)
+    click.echo(f"Deleted {what}.")

@@ -1,0 +1,146 @@
+"""serving list, show, create, edit, start, stop, delete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from hopyard.client.client import Client
+from hopyard.client.commands.output import as_json, echo_details, echo_json, echo_table, sure, with_client
+from hopyard.client.commands.setting_options import changes_of, setting_options, settings_of
+from hopyard.client.records import Serving
+
+
+@click.group()
+def serving() -> None:
+    """Servings: what runs."""
+
+
+@serving.command("list")
+@as_json
+@with_client
+def list_(client: Client, json_wanted: bool) -> None:
+    """All servings of the project."""
+    found = client.servings.list()
+    if json_wanted:
+        echo_json(found)
+        return
+    rows = [
+        (
+            each.name,
+            each.status,
+            f"{each.replicas_ready}/{each.replicas}",
+            _model(each),
+            each.revision,
+            each.url,
+        )
+        for each in found
+    ]
+    echo_table(("NAME", "STATUS", "READY", "MODEL", "REVISION", "URL"), rows, "There are no servings yet.")
+
+
+@serving.command()
+@click.argument("name")
+@as_json
+@with_client
+def show(client: Client, name: str, json_wanted: bool) -> None:
+    """Everything about one serving."""
+    found = client.servings.get(name)
+    if json_wanted:
+        echo_json(found)
+    else:
+        _show(found)
+
+
+def _show(found: Serving) -> None:
+    resources = found.resources
+    failure = f"{found.failure.code}: {found.failure.reason}" if found.failure else ""
+    echo_details(
+        {
+            "Name": found.name,
+            "Status": found.status,
+            "Reason": found.condition.reason,
+            "Failure": failure,
+            "Replicas": f"{found.replicas_ready} of {found.replicas} ready",
+            "Model": _model(found),
+            "Script": found.script,
+            "Artifact": found.artifact_version,
+            "Revision": found.revision,
+            "Resources": f"{resources.cores:g} cores, {resources.memory_mb} MiB, {resources.gpus} GPUs",
+            "Topic": found.topic or "none",
+            "Logging": found.inference_logging,
+            "Batching": f"up to {found.batching.max_batch_size}" if found.batching.enabled else "off",
+            "Environment": found.env,
+            "Description": found.description,
+            "URL": found.url,
+            "Direct URL": found.direct_url,
+            "Created": found.created_at,
+            "Deployed": found.deployed_at,
+        }
+    )
+    if found.failure and found.failure.evidence:
+        click.echo(f"\n{found.failure.evidence}")
+
+
+def _model(found: Serving) -> str:
+    return f"{found.model} v{found.model_version}"
+
+
+@serving.command()
+@click.argument("name")
+@click.argument("script")
+@setting_options
+@with_client
+def create(client: Client, /, name: str, script: str, **options: Any) -> None:
+    """Create serving NAME from SCRIPT, a path like Models/iris/1/predictor.py."""
+    made = client.servings.create(name, script, **settings_of(options))
+    click.echo(f"Created {made.name}. Run it with: hopyard serving start {made.name}")
+
+
+@serving.command()
+@click.argument("name")
+@click.option("--script", help="Path of another script.")
+@setting_options
+@click.option("--unset", multiple=True, metavar="NAME", help="Remove an environment variable.")
+@with_client
+def edit(client: Client, /, name: str, script: str | None, unset: tuple[str, ...], **options: Any) -> None:
+    """Change the settings given and no others; a running serving keeps answering meanwhile."""
+    now = client.servings.get(name)
+    changes = changes_of(options, now, script=script, unset=unset)
+    if not changes:
+        raise click.UsageError("Nothing to change: give at least one option.")
+    made = client.servings.update(name, expected_revision=now.revision, **changes)
+    click.echo(f"Edited {made.name}: revision {made.revision}.")
+
+
+@serving.command()
+@click.argument("name")
+@click.option("--wait/--no-wait", default=True, help="Return when it answers predictions (the default).")
+@click.option("--timeout", type=click.FloatRange(min=0), default=600, show_default=True, help="Seconds.")
+@with_client
+def start(client: Client, name: str, wait: bool, timeout: float) -> None:
+    """Run it."""
+    found = client.servings.start(name, wait=wait, timeout=timeout)
+    click.echo(f"{found.name} is {found.status}: {found.url}")
+
+
+@serving.command()
+@click.argument("name")
+@with_client
+def stop(client: Client, name: str) -> None:
+    """Stop it; its settings and history stay."""
+    found = client.servings.stop(name)
+    click.echo(f"{found.name} is {found.status}.")
+
+
+@serving.command()
+@click.argument("name")
+@sure
+@with_client
+def delete(client: Client, name: str, yes: bool) -> None:
+    """Delete it, running or not."""
+    if not yes:
+        click.confirm(f"Delete serving {name}?", abort=True)
+    client.servings.delete(name)
+    click.echo(f"Deleted {name}.")

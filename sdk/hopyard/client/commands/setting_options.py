@@ -1,0 +1,66 @@
+"""A serving's settings as options of create and edit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, TypeVar, cast
+
+import click
+
+from hopyard.client.commands.output import pairs
+from hopyard.client.records import Serving
+from hopyard.client.settings import LOGGING, Changes, Settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+COUNT = click.IntRange(min=1)
+OPTIONS = (
+    click.option("--model", help="Model, when the script's path does not say it."),
+    click.option("--model-version", type=COUNT, help="Its version, when the script's path does not say it."),
+    click.option("--replicas", type=click.IntRange(min=0), help="How many copies run."),
+    click.option("--cores", type=float, help="Cores for each replica."),
+    click.option("--memory-mb", type=COUNT, help="Memory for each replica, in MiB."),
+    click.option("--gpus", type=click.IntRange(min=0), help="GPUs for each replica."),
+    click.option("--topic", help="Inference log: CREATE, NONE, or an existing topic."),
+    click.option("--topic-partitions", type=COUNT, help="Partitions of a new topic."),
+    click.option("--topic-replication", type=COUNT, help="Replication of a new topic."),
+    click.option("--inference-logging", type=click.Choice(LOGGING), help="What is logged."),
+    click.option("--batching/--no-batching", default=None, help="Predict waiting requests together."),
+    click.option("--max-batch-size", type=COUNT, help="Most rows predicted together."),
+    click.option("--env", multiple=True, callback=pairs, metavar="NAME=VALUE", help="Environment variable."),
+    click.option("--description"),
+)
+RESOURCES = ("cores", "memory_mb", "gpus")
+BATCHING = {"batching": "enabled", "max_batch_size": "max_batch_size"}
+
+
+def setting_options(command: Command) -> Command:
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+def settings_of(options: dict[str, Any]) -> Settings:
+    """The settings that were given, in the client's shape."""
+    given = {name: value for name, value in options.items() if value is not None and value != {}}
+    resources = {name: given.pop(name) for name in RESOURCES if name in given}
+    batching = {inner: given.pop(name) for name, inner in BATCHING.items() if name in given}
+    nested = {"resources": resources, "batching": batching}
+    return cast(Settings, given | {name: value for name, value in nested.items() if value})
+
+
+def changes_of(
+    options: dict[str, Any], now: Serving, *, script: str | None, unset: tuple[str, ...]
+) -> Changes:
+    """As settings_of, with grouped settings completed from what they are now."""
+    changes: dict[str, Any] = {**settings_of(options)}
+    if script is not None:
+        changes["script"] = script
+    for group in ("resources", "batching"):
+        if group in changes:
+            changes[group] = asdict(getattr(now, group)) | changes[group]
+    if unset or "env" in changes:
+        env = now.env | changes.get("env", {})
+        changes["env"] = {name: value for name, value in env.items() if name not in unset}
+    return cast(Changes, changes)

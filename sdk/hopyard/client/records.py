@@ -1,0 +1,208 @@
+"""What the platform answers with, as frozen dataclasses. All times carry their zone."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """One file of `size` bytes; `path` starts with Resources/ or Models/, or is inside its model version."""
+
+    path: str
+    size: int = 0
+    sha256: str = ""
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One immutable version of a model; `servings` are the names that serve it. Size in bytes."""
+
+    model: str
+    version: int
+    description: str = ""
+    framework: str = ""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    size: int = 0
+    files: list[StoredFile] = field(default_factory=list)
+    servings: list[str] = field(default_factory=list)
+    created_by: str = ""
+    created_at: datetime | None = None
+
+    @property
+    def path(self) -> str:
+        """Where its files are in the project: scripts are named by `<path>/<file>`."""
+        return f"Models/{self.model}/{self.version}"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A named model and its versions."""
+
+    name: str
+    versions: list[ModelVersion] = field(default_factory=list)
+
+    @property
+    def latest(self) -> ModelVersion | None:
+        return max(self.versions, key=lambda version: version.version, default=None)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a serving is not what was asked for: a stable code, a sentence, and what was seen."""
+
+    code: str
+    reason: str = ""
+    evidence: str = ""
+    attempt: int | None = None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """The one-line reason behind a status."""
+
+    type: str = ""
+    status: str | bool | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What each replica may use; memory in MiB."""
+
+    cores: float = 1.0
+    memory_mb: int = 1024
+    gpus: int = 0
+
+
+@dataclass(frozen=True)
+class Batching:
+    enabled: bool = False
+    max_batch_size: int = 64
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A serving as it is now.
+
+    `status` is one of Creating, Created, Starting, Running, Idle, Updating, Stopping, Stopped, Failed.
+    `url` is its address under the platform's own, `direct_url` the one on a port of its own.
+    """
+
+    name: str
+    status: str
+    project: str = ""
+    condition: Condition = field(default_factory=Condition)
+    failure: Failure | None = None
+    revision: int | None = None
+    model: str = ""
+    model_version: int | None = None
+    artifact_version: str | int = "MODEL-ONLY"
+    script: str = ""
+    replicas: int = 1
+    replicas_ready: int = 0
+    wanted_replicas: int = 0
+    resources: Resources = field(default_factory=Resources)
+    topic: str | None = None
+    inference_logging: str | None = None
+    batching: Batching = field(default_factory=Batching)
+    env: dict[str, str] = field(default_factory=dict)
+    description: str = ""
+    url: str = ""
+    direct_url: str = ""
+    created_by: str = ""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    deployed_at: datetime | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """It answers predictions; Idle is Running with no replica until the first request."""
+        return self.status in ("Running", "Idle")
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One running copy."""
+
+    name: str
+    status: str = ""
+    revision: int | None = None
+    reason: str = ""
+    started_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ReplicaLog:
+    """The last lines one replica wrote."""
+
+    name: str
+    content: str = ""
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One immutable set of settings of a serving; its number is given in order from 1."""
+
+    number: int
+    settings: dict[str, Any] = field(default_factory=dict)
+    created_by: str = ""
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ServingEvent:
+    """Something that happened to a serving, and who did it."""
+
+    kind: str = ""
+    message: str = ""
+    actor: str = ""
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Membership:
+    name: str
+    role: str = ""
+
+
+@dataclass(frozen=True)
+class Key:
+    """An API key without its secret."""
+
+    id: str | int
+    project: str | None = None
+    scopes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whose key this is, and the projects it reaches."""
+
+    username: str
+    projects: list[Membership] = field(default_factory=list)
+    key: Key | None = None
+
+
+@dataclass(frozen=True)
+class NewKey:
+    """A key just made; `key` is the secret, and is shown this once."""
+
+    key: str = field(repr=False)
+    project: str | None = None
+    scopes: list[str] = field(default_factory=list)
+
+
+def to_json(record: Any) -> Any:
+    """A record, or a list of them, as plain JSON values."""
+    if isinstance(record, list):
+        return [to_json(each) for each in record]
+    if dataclasses.is_dataclass(record) and not isinstance(record, type):
+        return to_json(dataclasses.asdict(record))
+    if isinstance(record, dict):
+        return {name: to_json(value) for name, value in record.items()}
+    return record.isoformat() if isinstance(record, datetime) else record

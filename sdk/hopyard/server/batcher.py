@@ -1,0 +1,173 @@
+"""Micro-batching without a timer: what arrives while a batch is predicted is the next batch.
+
+The first arrival schedules a flush for the end of this turn of the event loop, so one caller alone waits
+for nothing. A batch that fails, or answers with the wrong number of rows, is predicted again call by call:
+one bad request never fails another's.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Protocol
+
+from hopyard.server.runners import Abandoned, Done, Job
+
+ALONE_BYTES = 32 * 1024
+LOOK_AGAIN_SHARE = 0.1
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """At most so many rows and request bytes in one batch."""
+
+    rows: int = 64
+    size: int = 256 * 1024
+
+
+class RowsJob(Job, Protocol):
+    """A job whose payload is a list of rows; `size` is that of its request in bytes."""
+
+    @property
+    def size(self) -> int: ...
+
+
+class Batch:
+    """Several jobs joined into one."""
+
+    abandoned = False
+
+    def __init__(self, jobs: Sequence[RowsJob]) -> None:
+        self.jobs = jobs
+        self.payload = [row for job in jobs for row in job.payload]
+        self.started = perf_counter()
+
+    def cut(self, answers: Any) -> list[Any]:
+        """Give each job its part of the answers."""
+        parts, start = [], 0
+        at = getattr(answers, "iloc", answers)
+        for job in self.jobs:
+            parts.append(at[start : start + len(job.payload)])
+            start += len(job.payload)
+        return parts
+
+
+class Batcher:
+    """Gathers the jobs of one operation. `done` is called once for each, in order of arrival."""
+
+    def __init__(
+        self,
+        run: Callable[[Any, Done], None],
+        done: Done,
+        limits: BatchLimits,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._run = run
+        self._done = done
+        self._limits = limits
+        self._loop = loop
+        self._waiting: deque[RowsJob] = deque()
+        self._busy = False
+        self._rowwise = True
+        self._retries = 0
+        self._gathering_since = 0.0
+        self._seen = 0
+        self._last_seconds = 0.0
+
+    def __call__(self, job: RowsJob) -> None:
+        if not self._rowwise:
+            self._run(job, self._done)
+            return
+        self._waiting.append(job)
+        if not self._busy:
+            self._busy = True
+            self._gather()
+
+    def _gather(self) -> None:
+        self._gathering_since = perf_counter()
+        self._seen = 0
+        self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        if self._worth_another_look():
+            self._seen = len(self._waiting)
+            self._loop.call_soon(self._flush)
+            return
+        jobs = self._take()
+        if not jobs:
+            self._busy = False
+        elif len(jobs) == 1:
+            self._run(jobs[0], self._on_single)
+        else:
+            self._run(Batch(jobs), self._on_batch)
+
+    def _worth_another_look(self) -> bool:
+        """Requests are still coming in, and looking costs little beside the last batch."""
+        waiting = len(self._waiting)
+        if not self._seen < waiting < self._limits.rows:
+            return False
+        spent = perf_counter() - self._gathering_since
+        return spent < LOOK_AGAIN_SHARE * self._last_seconds
+
+    def _take(self) -> list[RowsJob]:
+        jobs: list[RowsJob] = []
+        rows = size = 0
+        while self._waiting:
+            job = self._waiting[0]
+            rows += len(job.payload)
+            size += job.size
+            too_much = rows > self._limits.rows or size > self._limits.size or job.size > ALONE_BYTES
+            if jobs and (too_much or not self._rowwise):
+                break
+            self._waiting.popleft()
+            if job.abandoned:
+                self._done(job, None, Abandoned())
+                rows, size = rows - len(job.payload), size - job.size
+                continue
+            jobs.append(job)
+            if too_much:
+                break
+        return jobs
+
+    def _on_single(self, job: RowsJob, value: Any, error: BaseException | None) -> None:
+        self._last_seconds = perf_counter() - self._gathering_since
+        self._done(job, value, error)
+        self._gather()
+
+    def _on_batch(self, batch: Batch, answers: Any, error: BaseException | None) -> None:
+        self._last_seconds = perf_counter() - batch.started
+        if error is None and _count(answers) == len(batch.payload):
+            for job, part in zip(batch.jobs, batch.cut(answers), strict=True):
+                self._done(job, part, None)
+            self._gather()
+            return
+        if error is None:
+            self._rowwise = False
+            log.warning(
+                "Batching is off: %d rows were predicted together and %s answers came back",
+                len(batch.payload),
+                _count(answers),
+            )
+        self._retries = len(batch.jobs)
+        for job in batch.jobs:
+            self._run(job, self._on_retry)
+
+    def _on_retry(self, job: RowsJob, value: Any, error: BaseException | None) -> None:
+        self._done(job, value, error)
+        self._retries -= 1
+        if not self._retries:
+            self._gather()
+
+
+def _count(answers: Any) -> int | None:
+    """Number of rows in an answer that can be cut, or None."""
+    if isinstance(answers, str | bytes | dict | set | frozenset) or not hasattr(answers, "__getitem__"):
+        return None
+    try:
+        return len(answers)
+    except TypeError:
+        return None

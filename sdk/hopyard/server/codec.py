@@ -1,0 +1,156 @@
+"""Bodies to Python values and back: V1 requests in, `{"predictions": ...}` out. Pure functions."""
+
+import json
+from collections import deque
+from collections.abc import Callable, KeysView, Mapping, ValuesView
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+_PLAIN = orjson.OPT_SERIALIZE_NUMPY
+_FORGIVING = _PLAIN | orjson.OPT_NON_STR_KEYS
+_MAX_DEPTH = 200
+
+
+class BadBody(ValueError):  # noqa: N818
+    """The request's body cannot be predicted; the message tells its author why."""
+
+
+class Unserialisable(TypeError):  # noqa: N818
+    """The answer cannot be written as JSON; the message says what and where."""
+
+
+def decode(body: bytes) -> list[Any]:
+    """Return the rows of a V1 body: the list under `instances` or `inputs`. Raises BadBody."""
+    document = _parse(body)
+    if not isinstance(document, dict):
+        raise BadBody(f'The body is {_kind(document)}; send an object such as {{"instances": [...]}}.')
+    if "instances" in document:
+        if "inputs" in document:
+            raise BadBody("The body has both instances and inputs; send one of them, for example instances.")
+        key = "instances"
+    elif "inputs" in document:
+        key = "inputs"
+    else:
+        raise BadBody('The body has neither instances nor inputs; send {"instances": [...]}.')
+    rows = document[key]
+    if not isinstance(rows, list):
+        raise BadBody(f"The value of {key} is {_kind(rows)}; send a list with one item per row.")
+    return rows
+
+
+def decode_example(text: bytes) -> list[Any]:
+    """Return the rows of an input example: a V1 body, or a bare list of rows. Raises BadBody."""
+    document = _parse(text)
+    return document if isinstance(document, list) else decode(text)
+
+
+def encode(predictions: Any) -> bytes:
+    """Return `{"predictions": ...}`. Raises Unserialisable."""
+    document = {"predictions": predictions}
+    try:
+        return orjson.dumps(document, default=_default, option=_PLAIN)
+    except TypeError:
+        pass
+    try:
+        return orjson.dumps(_with_plain_keys(document, 0), default=_default, option=_FORGIVING)
+    except TypeError as error:
+        place, value = _locate(predictions, "predictions", 0)
+        cause = error.__cause__ or error
+        raise Unserialisable(f"{place} is a {_type_name(value)}, which JSON cannot hold ({cause}).") from None
+
+
+def _parse(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        if b"NaN" in body or b"Infinity" in body:
+            return _parse_with_nan(body)
+        if not body.strip():
+            raise BadBody('The body is empty; send {"instances": [...]}.') from None
+        raise BadBody(
+            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        ) from None
+
+
+def _parse_with_nan(body: bytes) -> Any:
+    """Python clients write NaN, which is not JSON; the standard library reads it."""
+    try:
+        return json.loads(body)
+    except json.JSONDecodeError as error:
+        raise BadBody(
+            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        ) from None
+    except (UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise BadBody(f"The body is not JSON: {error}.") from None
+
+
+def _default(value: Any) -> Any:
+    """What orjson cannot write itself: arrays of any library, frames, decimals, sets, dates, models."""
+    if type(value).__name__ in ("NAType", "NaTType"):
+        return None
+    for kinds, convert in _CONVERSIONS:
+        if isinstance(value, kinds):
+            return convert(value)
+    if hasattr(value, "to_dict") and hasattr(value, "columns"):
+        return value.to_dict(orient="records")
+    for method in ("tolist", "to_list", "model_dump"):
+        by_itself = getattr(type(value), method, None)
+        if callable(by_itself):
+            return by_itself(value)
+    raise TypeError(f"Type is not JSON serializable: {_type_name(value)}")
+
+
+_CONVERSIONS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (Decimal, float),
+    (date, lambda day: day.isoformat()),
+    ((set, frozenset, range, deque, KeysView, ValuesView), list),
+    (Mapping, dict),
+)
+
+
+def _with_plain_keys(value: Any, depth: int) -> Any:
+    """Copy dicts with numpy's numbers as keys into dicts with Python's."""
+    if depth > _MAX_DEPTH:
+        return value
+    if isinstance(value, dict):
+        return {_plain_key(key): _with_plain_keys(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_plain_keys(item, depth + 1) for item in value]
+    return value
+
+
+def _plain_key(key: Any) -> Any:
+    return key.item() if type(key).__module__ == "numpy" and hasattr(key, "item") else key
+
+
+def _locate(value: Any, place: str, depth: int) -> tuple[str, Any]:
+    """Walk to the innermost value that orjson refuses."""
+    for name, item in _children(value) if depth < _MAX_DEPTH else ():
+        try:
+            orjson.dumps(_with_plain_keys(item, depth), default=_default, option=_FORGIVING)
+        except TypeError:
+            return _locate(item, f"{place}[{name!r}]", depth + 1)
+    return place, value
+
+
+def _children(value: Any) -> list[tuple[Any, Any]]:
+    if isinstance(value, Mapping):
+        return list(value.items())
+    if isinstance(value, list | tuple):
+        return list(enumerate(value))
+    return []
+
+
+def _type_name(value: Any) -> str:
+    kind = type(value)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "null"
+    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
+    return names.get(type(value), "a number")

@@ -1,0 +1,173 @@
+"""The server's settings: read once from the environment and the command line, and frozen.
+
+Nothing else in this package reads the environment. An argument overrides its variable:
+`--max-batch-size` is `HOPYARD_MAX_BATCH_SIZE`.
+"""
+
+import argparse
+import dataclasses
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, get_type_hints
+
+from hopyard.server.failures import Failure
+
+LOGGING_MODES = ("ALL", "MODEL_INPUTS", "PREDICTIONS", "NONE")
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise ValueError("a port is a number from 0 to 65535")
+    return port
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise ValueError("at least 1 is needed")
+    return count
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < float("inf"):
+        raise ValueError("a number of seconds, 0 or more, is needed")
+    return seconds
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in ("on", "off"):
+        raise ValueError("it is either on or off")
+    return text.lower() == "on"
+
+
+def _logging_mode(text: str) -> str:
+    if text.upper() not in LOGGING_MODES:
+        raise ValueError(f"it is one of {', '.join(LOGGING_MODES)}")
+    return text.upper()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How a field of `Config` is parsed and described; `env` where its variable has another name."""
+
+    about: str
+    parse: Callable[[str], Any] = str
+    env: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Every setting of one server process; `None` means the thing is off or unknown."""
+
+    script: Annotated[Path | None, Setting("the .py file that holds the class Predict", Path)] = None
+    model_name: Annotated[str, Setting("name in URLs; the script's name without .py unless given")] = ""
+    host: Annotated[str, Setting("address of the private port")] = "127.0.0.1"
+    port: Annotated[int, Setting("private port; 0 lets the kernel choose", _port)] = 8080
+    shared_port: Annotated[int | None, Setting("port joined with other replicas once ready", _port)] = None
+    shared_host: Annotated[str, Setting("address of the shared port; HOST unless given")] = ""
+    address_file: Annotated[Path | None, Setting("file that receives host:port", Path)] = None
+    termination_file: Annotated[Path | None, Setting("file that receives a fatal failure", Path)] = None
+    keys_file: Annotated[Path | None, Setting("hashed keys; without it anybody may predict", Path)] = None
+    artifact_dir: Annotated[Path | None, Setting("directory of the model's files", Path)] = None
+    input_example: Annotated[Path | None, Setting("JSON predicted once before ready", Path)] = None
+    max_body_bytes: Annotated[int, Setting("largest request body accepted", _count)] = 64 * 1024 * 1024
+    batching: Annotated[bool, Setting("on: predict waiting requests together", _switch)] = False
+    max_batch_size: Annotated[int, Setting("most rows predicted together", _count)] = 64
+    topic_dir: Annotated[Path | None, Setting("directory of inference topics", Path)] = None
+    topic: Annotated[str, Setting("inference topic; without it calls are not logged")] = ""
+    inference_logging: Annotated[str, Setting(" | ".join(LOGGING_MODES), _logging_mode)] = "ALL"
+    project: Annotated[str, Setting("project the serving belongs to")] = ""
+    revision: Annotated[str, Setting("revision this replica runs")] = ""
+    replica: Annotated[str, Setting("identity of this replica")] = "0"
+    model_version: Annotated[str, Setting("version of the model served", env="MODEL_VERSION")] = ""
+    drain_seconds: Annotated[float, Setting("time given to calls in flight when stopping", _seconds)] = 10.0
+
+    @property
+    def files_dir(self) -> Path | None:
+        """The artifact's files: where they were said to be, else beside the script."""
+        return self.artifact_dir or (self.script.parent if self.script else None)
+
+    def export(self) -> None:
+        """Let user code, and the stand-in packages, see where the model's files are."""
+        known = {"HOPYARD_PROJECT": self.project, "MODEL_VERSION": self.model_version}
+        for name in ("HOPYARD_ARTIFACT_DIR", "ARTIFACT_FILES_PATH", "MODEL_FILES_PATH"):
+            known[name] = str(self.files_dir.absolute()) if self.files_dir else ""
+        for name, value in known.items():
+            if value:
+                os.environ.setdefault(name, value)
+
+
+def read(argv: Sequence[str] | None = None) -> Config:
+    """Return the settings, or raise `Failure` ConfigurationInvalid naming the wrong one."""
+    settings = _settings()
+    arguments = vars(_parser(settings).parse_args(argv))
+    values = {}
+    for name, setting in settings.items():
+        text = arguments[name] if arguments[name] is not None else os.environ.get(setting.env, "")
+        if text:
+            values[name] = _parse(setting, text)
+    config = Config(**values)
+    if config.script is None:
+        raise _invalid("HOPYARD_SCRIPT is not set; give the path of the .py file to serve")
+    return dataclasses.replace(
+        config,
+        model_name=config.model_name or config.script.stem,
+        shared_host=config.shared_host or config.host,
+    )
+
+
+def termination_file() -> Path | None:
+    """Where to report a failure that prevents even the settings from being read."""
+    text = os.environ.get("HOPYARD_TERMINATION_FILE", "")
+    return Path(text) if text else None
+
+
+def exported_files_dir() -> Path:
+    """For the stand-in packages: the artifact's files as `Config.export` published them."""
+    return Path(os.environ.get("ARTIFACT_FILES_PATH") or os.environ.get("HOPYARD_ARTIFACT_DIR") or ".")
+
+
+def exported_project() -> str:
+    """For the stand-in packages: the project this process serves for."""
+    return os.environ.get("HOPYARD_PROJECT") or os.environ.get("PROJECT_NAME") or "project"
+
+
+def _settings() -> dict[str, Setting]:
+    """Every field's `Setting`, with the name of its variable filled in."""
+    hints = get_type_hints(Config, include_extras=True)
+    found: dict[str, Setting] = {name: hint.__metadata__[0] for name, hint in hints.items()}
+    return {
+        name: dataclasses.replace(setting, env=setting.env or f"HOPYARD_{name.upper()}")
+        for name, setting in found.items()
+    }
+
+
+def _parse(setting: Setting, text: str) -> Any:
+    try:
+        return setting.parse(text)
+    except ValueError as error:
+        raise _invalid(f"{setting.env} is {text!r}: {error}") from None
+
+
+def _invalid(reason: str) -> Failure:
+    return Failure("ConfigurationInvalid", f"{reason}.")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise _invalid(f"the command line is wrong: {message}")
+
+
+def _parser(settings: Mapping[str, Setting]) -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m hopyard.server", description="Serve one model.")
+    for name, setting in settings.items():
+        about = f"{setting.about} [{setting.env}]"
+        if name == "script":
+            parser.add_argument("script", nargs="?", help=about)
+        else:
+            parser.add_argument(f"--{name.replace('_', '-')}", help=about)
+    return parser

@@ -1,0 +1,296 @@
+"""HTTP/1.1 over one connection: bytes in, requests in order to the handler, one write per answer.
+
+Pipelined requests are answered one after another. Limits and timeouts are those of `HttpLimits`; time is
+read from the sweep in `Connections`, so that no request needs a timer of its own.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import httptools
+
+from hopyard.server.connections import FOREVER, Connections
+from hopyard.server.requests import Refusal, Request, RequestIds
+
+Handler = Callable[[Request], None]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """Sizes in bytes, times in seconds. A body may take `body` seconds and one more per `body_rate` bytes."""
+
+    body_bytes: int = 64 * 1024 * 1024
+    head_bytes: int = 32 * 1024
+    pipelined: int = 32
+    head: float = 20.0
+    body: float = 30.0
+    body_rate: int = 16 * 1024
+    idle: float = 75.0
+    write: float = 60.0
+    linger: float = 3.0
+
+
+class HttpProtocol(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(
+        self, handle: Handler, *, connections: Connections, ids: RequestIds, limits: HttpLimits
+    ) -> None:
+        self.deadline = connections.now + limits.head
+        self._handle = handle
+        self._connections = connections
+        self._ids = ids
+        self._limits = limits
+        self._transport: asyncio.Transport
+        self._parser = httptools.HttpRequestParser(self)
+        self._reading: Request | None = None
+        self._answering: Request | None = None
+        self._waiting: deque[Request] = deque()
+        self._chunks: list[bytes] = []
+        self._head_size = 0
+        self._body_size = 0
+        self._head_done = False
+        self._replaying = False
+        self._advancing = False
+        self._reading_paused = False
+        self._deaf = False
+        self._writable = True
+
+    # The connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self)
+        for request in (self._reading, self._answering, *self._waiting):
+            if request is not None:
+                request.abandoned = True
+        self._waiting.clear()
+
+    @property
+    def idle(self) -> bool:
+        return self._answering is None and self._reading is None and not self._waiting
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def expire(self) -> None:
+        """The peer was too slow: say so if it was sending a request, otherwise just leave."""
+        self.deadline = FOREVER
+        if self._reading is not None and not self._deaf:
+            self._refuse(
+                Refusal(408, "RequestTimeout", "The request did not arrive in time; send it faster.")
+            )
+            self._advance()
+        elif self.idle and not self._deaf and self._writable:
+            self._transport.close()
+        else:
+            self._transport.abort()
+
+    def pause_writing(self) -> None:
+        self._writable = False
+        self.deadline = self._connections.now + self._limits.write
+
+    def resume_writing(self) -> None:
+        self._writable = True
+        self._advance()
+        self._await_next()
+
+    # Bytes in
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
+        try:
+            self._feed(data)
+        except Refusal as refusal:
+            self._refuse(refusal)
+        except httptools.HttpParserCallbackError as error:
+            cause = error.__context__
+            if not isinstance(cause, Refusal):
+                log.error("A request could not be read", exc_info=cause)
+                cause = Refusal(400, "MalformedRequest", "The request could not be read.")
+            self._refuse(cause)
+        except httptools.HttpParserError as error:
+            self._refuse(Refusal(400, "MalformedRequest", f"This is not valid HTTP/1.1: {error}."))
+        if self._waiting:
+            self._advance()
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._ignore_upgrade(data[upgrade.args[0] :])
+        if self._reading is not None and not self._head_done:
+            # A header that never ends reaches no callback, so it is counted here as well.
+            self._count_head(len(data))
+
+    def on_message_begin(self) -> None:
+        if self._replaying:
+            return
+        self._reading = Request(self)
+        self._chunks = []
+        self._head_size = self._body_size = 0
+        self._head_done = False
+        self.deadline = self._connections.now + self._limits.head
+
+    def on_url(self, part: bytes) -> None:
+        if self._reading is not None and not self._replaying:
+            self._reading.target += part
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count_head(len(name) + len(value))
+        if self._reading is not None and not self._head_done:
+            self._reading.headers[name.lower()] = value
+
+    def on_headers_complete(self) -> None:
+        if self._replaying:
+            self._replaying = False
+            return
+        request = self._reading
+        if request is None:
+            return
+        self._head_done = True
+        self._count_head(len(request.target))
+        request.method = self._parser.get_method()
+        self._announce_body(request)
+        self.deadline = self._connections.now + self._limits.body
+
+    def on_body(self, chunk: bytes) -> None:
+        self._body_size += len(chunk)
+        if self._body_size > self._limits.body_bytes:
+            raise self._too_large()
+        self._chunks.append(chunk)
+        self.deadline += len(chunk) / self._limits.body_rate
+
+    def on_message_complete(self) -> None:
+        request = self._reading
+        if request is None or self._parser.should_upgrade():
+            return
+        self._reading = None
+        self.deadline = FOREVER
+        request.body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        request.keep_alive = self._parser.should_keep_alive()
+        self._chunks = []
+        self._enqueue(request)
+
+    def _announce_body(self, request: Request) -> None:
+        length = request.headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length[:20]) > self._limits.body_bytes:
+            raise self._too_large()
+        expects = request.headers.get(b"expect", b"").lower() == b"100-continue"
+        if expects and self._answering is None and not self._waiting:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _ignore_upgrade(self, rest: bytes) -> None:
+        """Go on with HTTP/1.1, as a server may; the parser stopped before the body, so a new one reads it."""
+        request = self._reading
+        if request is None:
+            return
+        head = b"POST / HTTP/1.1\r\n"
+        for name in (b"content-length", b"transfer-encoding"):
+            if name in request.headers:
+                head += b"%b: %b\r\n" % (name, request.headers[name])
+        if request.method == b"CONNECT" or b"close" in request.headers.get(b"connection", b"").lower():
+            head += b"connection: close\r\n"
+        self._parser = httptools.HttpRequestParser(self)
+        self._replaying = True
+        self._feed(head + b"\r\n" + rest)
+
+    def _count_head(self, size: int) -> None:
+        self._head_size += size
+        if self._head_size > self._limits.head_bytes:
+            limit = self._limits.head_bytes
+            raise Refusal(
+                431, "HeadersTooLarge", f"The request's headers are over {limit} bytes; send fewer."
+            )
+
+    def _too_large(self) -> Refusal:
+        limit = self._limits.body_bytes
+        return Refusal(413, "BodyTooLarge", f"The body is over {limit} bytes; send fewer rows per request.")
+
+    def _refuse(self, refusal: Refusal) -> None:
+        request = self._reading or Request(self)
+        self._reading = None
+        self._deaf = True
+        self.deadline = FOREVER
+        request.refusal = refusal
+        request.keep_alive = False
+        self._enqueue(request)
+
+    # Requests in order
+
+    def _enqueue(self, request: Request) -> None:
+        request.id = self._ids.choose(request.headers.get(b"x-request-id"))
+        self._waiting.append(request)
+        if len(self._waiting) >= self._limits.pipelined and not self._reading_paused:
+            self._reading_paused = True
+            self._transport.pause_reading()
+
+    def _advance(self) -> None:
+        if self._advancing:
+            return
+        self._advancing = True
+        while self._waiting and self._answering is None and self._writable:
+            self._answering = request = self._waiting.popleft()
+            try:
+                self._handle(request)
+            except Exception:
+                log.exception("A request failed inside the server [%s]", request.id.decode())
+                request.fail(500, "Internal", "The server failed on this request; its log has the cause.")
+        self._advancing = False
+        if self._reading_paused and not self._waiting and not self._deaf:
+            self._reading_paused = False
+            self._transport.resume_reading()
+
+    # Bytes out
+
+    def common_headers(self, request: Request) -> bytes:
+        if self._connections.draining:
+            request.keep_alive = False
+        if not request.keep_alive:
+            persistence = b"connection: close\r\n"
+        elif b"connection" in request.headers:  # a client of HTTP/1.0 must be told that it was granted
+            persistence = b"connection: keep-alive\r\n"
+        else:
+            persistence = b""
+        return b"date: %b\r\nx-request-id: %b\r\n%b" % (self._connections.date, request.id, persistence)
+
+    def send(self, request: Request, data: bytes) -> None:
+        transport = self._transport
+        if transport.is_closing() or request is not self._answering:
+            return
+        transport.write(data)
+        self._answering = None
+        if not request.keep_alive:
+            self._leave(request)
+            return
+        if self._waiting:
+            self._advance()
+        else:
+            self._await_next()
+
+    def _await_next(self) -> None:
+        """Nothing is owed: the client has this long for its next request."""
+        if self._reading is None and self._answering is None and self._writable:
+            self.deadline = self._connections.now + self._limits.idle
+
+    def _leave(self, request: Request) -> None:
+        """Close after the answer. After a refusal listen a little longer: closing on unread bytes resets the
+        connection, and the client would never see why it was refused."""
+        self._waiting.clear()
+        if request.refusal is None or not self._transport.can_write_eof():
+            self._transport.close()
+            return
+        if self._reading_paused:
+            self._transport.resume_reading()
+        self._transport.write_eof()
+        self.deadline = self._connections.now + self._limits.linger

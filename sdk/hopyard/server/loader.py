@@ -1,0 +1,141 @@
+"""From a path to a `Model`: import the user's script, find its class, build it, and word what goes wrong."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from hopyard.server.failures import Failure, one_line, trimmed_traceback
+from hopyard.server.flavors import Flavor, Model, predict
+
+FLAVORS: tuple[Flavor, ...] = (predict,)
+LISTED_FILES = 40
+DISTRIBUTIONS = {
+    "attr": "attrs",
+    "bs4": "beautifulsoup4",
+    "cv2": "opencv-python",
+    "dateutil": "python-dateutil",
+    "dotenv": "python-dotenv",
+    "google.protobuf": "protobuf",
+    "PIL": "pillow",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
+
+
+def load(script: Path, *, name: str, files_dir: Path | None) -> Model:
+    """Import `script` and build what it defines; every way to fail is a `Failure` with its own code."""
+    with _worded(script, files_dir, importing=True):
+        module = _import(script)
+    flavor, found = _find(module, script)
+    with _worded(script, files_dir, importing=False):
+        return flavor.build(found, name=name)
+
+
+def _import(script: Path) -> ModuleType:
+    path = script.absolute()
+    module = ModuleType(_module_name(path.stem))
+    module.__file__ = str(path)
+    code = compile(_source(path), str(path), "exec", dont_inherit=True)
+    sys.path.insert(0, str(path.parent))
+    sys.argv[:] = [str(path)]
+    sys.modules[module.__name__] = module
+    exec(code, module.__dict__)  # noqa: S102
+    return module
+
+
+def _module_name(stem: str) -> str:
+    return stem if stem.isidentifier() and stem not in sys.modules else "hopyard_script"
+
+
+def _source(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Failure(
+            "ScriptNotFound",
+            f"The script {path} cannot be read ({error.strerror}); check its path and that it was uploaded.",
+        ) from None
+
+
+def _find(module: ModuleType, script: Path) -> tuple[Flavor, Any]:
+    for flavor in FLAVORS:
+        found = flavor.find(module)
+        if found is not None:
+            return flavor, found
+    own = [n for n, v in vars(module).items() if isinstance(v, type) and v.__module__ == module.__name__]
+    seen = f"the classes found are {', '.join(own)}" if own else "it defines no class at all"
+    raise Failure(
+        "ClassMissing",
+        f"{script.name} has no class named {' or '.join(flavor.STYLE for flavor in FLAVORS)}; {seen}. "
+        "Name the class that answers requests Predict.",
+    )
+
+
+@contextmanager
+def _worded(script: Path, files_dir: Path | None, *, importing: bool) -> Iterator[None]:
+    try:
+        yield
+    except Failure:
+        raise
+    except BaseException as error:
+        code, reason = _explain(error, script, files_dir, importing=importing)
+        raise Failure(code, reason, trimmed_traceback(error)) from None
+
+
+def _explain(
+    error: BaseException, script: Path, files_dir: Path | None, *, importing: bool
+) -> tuple[str, str]:
+    where = f"importing {script.name}" if importing else f"building Predict() from {script.name}"
+    if isinstance(error, SyntaxError) and importing:
+        return "ScriptSyntaxError", _syntax(error, script)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return "DependencyMissing", _dependency(error.name, where)
+    if isinstance(error, FileNotFoundError):
+        return "ModelFileMissing", _missing_file(error, where, files_dir)
+    if isinstance(error, MemoryError):
+        return "OutOfMemory", f"Memory ran out while {where}; give the serving more memory."
+    if isinstance(error, SystemExit):
+        said = f"sys.exit({error.code!r}) was called while {where}"
+        return ("ImportFailed" if importing else "LoadFailed"), f"{said}; a served script must not exit."
+    code = "ImportFailed" if importing else "LoadFailed"
+    return code, f"{one_line(error)}, raised while {where}; correct the script and try again."
+
+
+def _syntax(error: SyntaxError, script: Path) -> str:
+    if error.filename and Path(error.filename).name != script.name:
+        script = Path(error.filename)
+    line = f" on line {error.lineno}" if error.lineno else ""
+    return f"{script.name} is not valid Python{line}: {error.msg}; correct it and try again."
+
+
+def _dependency(module: str, where: str) -> str:
+    package = module.partition(".")[0]
+    distribution = DISTRIBUTIONS.get(module) or DISTRIBUTIONS.get(package, package)
+    if package in sys.modules and module != package:
+        return (
+            f"The installed {distribution} has no module {module}, needed while {where}; "
+            f"pin the version of {distribution} it was written for in requirements.txt."
+        )
+    return f"{package} is not installed, needed while {where}; add {distribution} to requirements.txt."
+
+
+def _missing_file(error: FileNotFoundError, where: str, files_dir: Path | None) -> str:
+    missing = error.filename or str(error)
+    files = list_files(files_dir) if files_dir else []
+    has = f"the artifact has {', '.join(files)}" if files else "the artifact has no files"
+    return f"The file {missing} was not found while {where}; {has}."
+
+
+def list_files(directory: Path) -> list[str]:
+    """Relative names of the first files below `directory`, sorted."""
+    names = sorted(
+        str(path.relative_to(directory))
+        for path in directory.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    )
+    more = [f"and {len(names) - LISTED_FILES} more"] if len(names) > LISTED_FILES else []
+    return names[:LISTED_FILES] + more

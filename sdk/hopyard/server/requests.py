@@ -1,0 +1,72 @@
+"""One HTTP request and the way its answer goes back."""
+
+import itertools
+import re
+import secrets
+from typing import Protocol
+
+from hopyard.server.responses import JSON, answer, error_body
+
+_SANE_ID = re.compile(rb"[A-Za-z0-9._:+/=-]{1,128}").fullmatch
+
+
+class Refusal(Exception):  # noqa: N818
+    """A request that is not worth reading to its end; its connection closes after the answer."""
+
+    def __init__(self, status: int, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.code = code
+        self.sentence = sentence
+
+
+class Sender(Protocol):
+    """The connection a request came from."""
+
+    def send(self, request: "Request", data: bytes) -> None: ...
+    def common_headers(self, request: "Request") -> bytes: ...
+
+
+class RequestIds:
+    """Cheap and unique: a random start of this process, and a number."""
+
+    def __init__(self) -> None:
+        self._prefix = secrets.token_hex(6).encode()
+        self._numbers = itertools.count(1)
+
+    def choose(self, given: bytes | None) -> bytes:
+        """Keep the caller's id if it is harmless."""
+        if given is not None and _SANE_ID(given):
+            return given
+        return b"%b-%x" % (self._prefix, next(self._numbers))
+
+
+class Request:
+    """What arrived. `abandoned` turns true when the client has gone."""
+
+    __slots__ = ("_sender", "abandoned", "body", "headers", "id", "keep_alive", "method", "refusal", "target")
+
+    def __init__(self, sender: Sender) -> None:
+        self.abandoned = False
+        self.body = b""
+        self.headers: dict[bytes, bytes] = {}
+        self.id = b""
+        self.keep_alive = True
+        self.method = b""
+        self.refusal: Refusal | None = None
+        self.target = b""
+        self._sender = sender
+
+    def respond(self, status: int, body: bytes, *, headers: bytes = b"", content_type: bytes = JSON) -> None:
+        """Answer once. A client that left gets nothing, and that is no error."""
+        if self.abandoned:
+            return
+        lines = self._sender.common_headers(self) + headers
+        data = answer(status, body, headers=lines, content_type=content_type)
+        if self.method == b"HEAD":
+            data = data[: len(data) - len(body)]
+        self._sender.send(self, data)
+
+    def fail(self, status: int, code: str, sentence: str, *, headers: bytes = b"") -> None:
+        """Answer with an error in the one shape all errors have."""
+        self.respond(status, error_body(sentence, code, self.id), headers=headers)

@@ -1,0 +1,198 @@
+"""Servings by module functions: the names and argument order of hops 2.3-2.4.
+
+They use one shared client: see `hopyard.connect`. Like hops they take a serving's name; unlike it, a name
+that does not exist raises NotFound everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hopyard.client.default import current
+from hopyard.client.errors import InvalidArgument
+from hopyard.client.records import ReplicaLog, Serving
+from hopyard.client.settings import ResourceSettings, Settings
+
+MODEL_SERVERS = ("FLASK", "PYTHON")
+"""What Hopsworks called its server for Python models, before and after 2.5; both mean ours."""
+
+
+def exists(serving_name: str) -> bool:
+    return current().servings.exists(serving_name)
+
+
+def create_or_update(  # noqa: PLR0913, PLR0917 - the order is Hopsworks'
+    serving_name: str,
+    model_path: str,
+    model_version: int = 1,
+    artifact_version: Any = None,
+    transformer: str | None = None,
+    model_server: str | None = None,
+    kfserving: bool | None = None,
+    batching_enabled: bool = False,
+    topic_name: str | None = "CREATE",
+    num_partitions: int = 1,
+    num_replicas: int = 1,
+    inference_logging: str | None = "ALL",
+    instances: int = 1,
+    transformer_instances: int | None = None,
+    predictor_resource_config: dict[str, Any] | None = None,
+) -> Serving:
+    """Create the serving, or give an existing one these settings.
+
+    `model_path` is the path of the script, `Models/<model>/<version>/<file>.py`; `instances` is the number
+    of replicas, while `num_partitions` and `num_replicas` belong to the topic of the inference log;
+    `predictor_resource_config` is {"memory": MiB, "cores": number, "gpus": number}.
+
+    Raises ValueError for what cannot be right or is not available here, BadRequest when the platform refuses.
+    """
+    _check_available(transformer, transformer_instances, model_server, kfserving)
+    settings: Settings = {
+        "model_version": model_version,
+        "artifact_version": artifact_version,
+        "batching": {"enabled": bool(batching_enabled)},
+        "topic": topic_name or "NONE",
+        "topic_partitions": num_partitions,
+        "topic_replication": num_replicas,
+        "inference_logging": inference_logging or "NONE",
+        "replicas": instances,
+    }
+    if predictor_resource_config is not None:
+        settings["resources"] = _resources(predictor_resource_config)
+    return current().servings.create_or_update(serving_name, model_path, **settings)
+
+
+def start(serving_name: str, *, wait: bool = True, timeout: float = 600) -> Serving:
+    """Start it and return when it answers predictions; with wait=False return at once, as hops does.
+
+    Raises ServingFailed with the reason and the evidence, TimedOut after `timeout` seconds.
+    """
+    return current().servings.start(serving_name, wait=wait, timeout=timeout)
+
+
+def stop(serving_name: str) -> Serving:
+    """Ask for it to stop; returns at once."""
+    return current().servings.stop(serving_name)
+
+
+def delete(serving_name: str) -> None:
+    """Delete it, running or not."""
+    current().servings.delete(serving_name)
+
+
+def get_all() -> list[Serving]:
+    return current().servings.list()
+
+
+def get(serving_name: str) -> Serving:
+    """All there is to know of it in one record."""
+    return current().servings.get(serving_name)
+
+
+def get_id(serving_name: str) -> str:
+    """Its name: here that is what identifies a serving in its project."""
+    return get(serving_name).name
+
+
+def get_status(serving_name: str) -> str:
+    """Creating, Created, Starting, Running, Idle, Updating, Stopping, Stopped or Failed."""
+    return get(serving_name).status
+
+
+def get_model_path(serving_name: str) -> str:
+    """The script's path, as given to create_or_update."""
+    return get(serving_name).script
+
+
+def get_model_version(serving_name: str) -> int | None:
+    return get(serving_name).model_version
+
+
+def get_artifact_version(serving_name: str) -> str | int:
+    return get(serving_name).artifact_version
+
+
+def get_transformer(serving_name: str) -> None:
+    """None: a serving has no transformer yet."""
+    get(serving_name)
+
+
+def get_model_server(serving_name: str) -> str:
+    """Always "FLASK", Hopsworks' word for its server of Python models."""
+    get(serving_name)
+    return "FLASK"
+
+
+def get_serving_tool(serving_name: str) -> str:
+    """Always "DEFAULT": there is no other."""
+    get(serving_name)
+    return "DEFAULT"
+
+
+def get_available_instances(serving_name: str) -> int:
+    """How many replicas are ready."""
+    return get(serving_name).replicas_ready
+
+
+def get_kafka_topic(serving_name: str) -> str | None:
+    """The topic of its inference log, or None when it has none."""
+    return get(serving_name).topic
+
+
+def get_predictor_resource_config(serving_name: str) -> dict[str, Any]:
+    """What each replica may use, in Hopsworks' words; memory in MiB."""
+    resources = get(serving_name).resources
+    return {"memory": resources.memory_mb, "cores": resources.cores, "gpus": resources.gpus}
+
+
+def describe(serving_name: str) -> str:
+    """The serving in a few lines, to print (hops prints it itself)."""
+    found = get(serving_name)
+    lines = {
+        "name": found.name,
+        "status": f"{found.status} ({found.replicas_ready} of {found.replicas} replicas ready)",
+        "model": f"{found.model} version {found.model_version}",
+        "script": found.script,
+        "topic": found.topic or "none",
+        "url": found.url,
+        "failure": found.failure.reason if found.failure else "",
+    }
+    return "\n".join(f"{label + ':':<9}{text}" for label, text in lines.items() if text)
+
+
+def get_logs(
+    serving_name: str, *, replica: str | None = None, search: str | None = None, tail: int = 200
+) -> list[ReplicaLog]:
+    """The last lines of each replica, or of one; with `search`, of the lines that contain it."""
+    return current().servings.logs(serving_name, replica=replica, search=search, tail=tail)
+
+
+def make_inference_request(serving_name: str, data: Any, verb: str = ":predict") -> Any:
+    """POST `data` as JSON and return the serving's answer; the verb is :predict, :classify or :regress."""
+    return current().servings.predict(serving_name, data, verb)
+
+
+def _check_available(
+    transformer: str | None,
+    transformer_instances: int | None,
+    model_server: str | None,
+    kfserving: bool | None,
+) -> None:
+    if transformer is not None or transformer_instances:
+        raise InvalidArgument("Transformers are not available yet: do this work in the predictor.")
+    if kfserving:
+        raise InvalidArgument(
+            "kfserving=True is not available: leave it out, the platform needs no KFServing."
+        )
+    if model_server is not None and model_server not in MODEL_SERVERS:
+        raise InvalidArgument(
+            f"model_server {model_server!r} is not available: leave it out, and load the model in a script."
+        )
+
+
+def _resources(given: dict[str, Any]) -> ResourceSettings:
+    if missing := {"memory", "cores"} - given.keys():
+        raise InvalidArgument(f"predictor_resource_config lacks {' and '.join(sorted(missing))}.")
+    if unknown := given.keys() - {"memory", "cores", "gpus"}:
+        raise InvalidArgument(f"predictor_resource_config has no {min(unknown)!r}: memory, cores and gpus.")
+    return {"memory_mb": given["memory"], "cores": given["cores"], "gpus": given.get("gpus", 0)}

@@ -1,0 +1,19 @@
+"""The API's addresses for servings, below /api/projects/<project>/."""
+
+from django.urls import path
+from serving import api
+
+SERVING = "servings/<str:name>/"
+
+urlpatterns = [
+    path("servings/", api.Servings.as_view()),
+    path(SERVING, api.ServingDetail.as_view()),
+    path(f"{SERVING}start/", api.Start.as_view()),
+    path(f"{SERVING}stop/", api.Stop.as_view()),
+    path(f"{SERVING}revisions/", api.Revisions.as_view()),
+    path(f"{SERVING}revisions/<int:number>/rollback/", api.Rollback.as_view()),
+    path(f"{SERVING}replicas/", api.Replicas.as_view()),
+    path(f"{SERVING}events/", api.Events.as_view()),
+    path(f"{SERVING}logs/", api.Logs.as_view()),
+    path(f"{SERVING}inference-records/", api.InferenceRecords.as_view()),
+]

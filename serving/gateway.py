@@ -1,0 +1,72 @@
+"""Passes a prediction request to a ready replica, and to another one if the first cannot be reached."""
+
+import itertools
+import threading
+from dataclasses import dataclass, field
+
+import httpx
+from django.conf import settings
+from serving import queries
+from serving.models import Serving
+
+PASSED_ON = ("content-type", "content-encoding", "accept", "ce-id", "ce-source", "ce-type", "ce-specversion")
+DROPPED = {"connection", "keep-alive", "transfer-encoding", "content-encoding", "content-length", "date", "server"}
+
+ROUNDS = 2  # a kept connection may have been closed by its replica just now
+
+_turn = itertools.count()
+_local = threading.local()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A replica's answer, or the gateway's own when no replica gave one."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+    error: str = ""
+    code: str = ""
+
+
+def forward(
+    serving: Serving, *, method: str, path: str, body: bytes, headers: dict[str, str], request_id: str
+) -> Answer:
+    """Send the request to the serving's replicas in turn; the caller has been authorised already."""
+    addresses = queries.ready_addresses(serving)
+    if not addresses:
+        return _refusal(serving)
+    first = next(_turn) % len(addresses)
+    sent = {name: value for name, value in headers.items() if name.lower() in PASSED_ON}
+    sent |= {"X-Hopyard-Internal": serving.gateway_token, "X-Request-Id": request_id}
+    for address in [*addresses[first:], *addresses[:first]] * ROUNDS:
+        try:
+            response = _client().request(method, f"http://{address}/{path}", content=body, headers=sent)
+        except httpx.ConnectError:
+            continue
+        except httpx.TimeoutException:
+            seconds = settings.INFERENCE_TIMEOUT_SECONDS
+            return Answer(504, b"", error=f"{serving} did not answer within {seconds} s.", code="TimedOut")
+        except httpx.HTTPError:
+            continue
+        kept = {name: value for name, value in response.headers.items() if name.lower() not in DROPPED}
+        return Answer(response.status_code, response.content, kept)
+    return Answer(502, b"", error=f"No replica of {serving} could be reached; try again.", code="NoReplica")
+
+
+def _refusal(serving: Serving) -> Answer:
+    if serving.wanted_replicas == 0:
+        return Answer(409, b"", error=f"{serving} is not running; start it first.", code="NotRunning")
+    if serving.has_given_up and serving.failure:
+        reason = serving.failure["reason"]
+        return Answer(503, b"", error=f"{serving} failed: {reason}", code=serving.failure["code"])
+    return Answer(503, b"", {"Retry-After": "2"}, f"{serving} is starting: {serving.condition_reason}.", "Starting")
+
+
+def _client() -> httpx.Client:
+    """One client a thread, so that connections to replicas are kept open."""
+    if not hasattr(_local, "client"):
+        timeout = httpx.Timeout(settings.INFERENCE_TIMEOUT_SECONDS, connect=2)
+        _local.client = httpx.Client(timeout=timeout, trust_env=False)
+    client: httpx.Client = _local.client
+    return client

@@ -1,0 +1,71 @@
+"""`/inference/<project>/<serving>/…`: the gateway as a Django view, for one machine without a proxy."""
+
+from accounts import access, authentication
+from accounts.models import ApiKey, Member, Project, Scope
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+from serving import gateway, queries
+from serving.errors import NoSuchServing
+from serving.gateway import Answer
+
+
+_MISSING = "Send an API key in the header Authorization: ApiKey <key>; the project's page API keys makes one."
+_UNKNOWN = "This API key is unknown, expired or revoked; make a new one on the project's page API keys."
+
+
+@csrf_exempt
+@require_http_methods(["GET", "POST"])
+def inference(request: HttpRequest, project: str, serving: str, path: str) -> HttpResponse:
+    """Check the key, then pass the rest of the path to a ready replica."""
+    text = authentication.key_in(request.headers)
+    key = authentication.find(text) if text else None
+    if key is None:
+        response = _error(request, 401, "NotAuthenticated", _UNKNOWN if text else _MISSING)
+        response["WWW-Authenticate"] = "ApiKey"
+        return response
+    try:
+        found = queries.serving(_project(key, project), serving)
+    except NoSuchServing as error:
+        return _error(request, 404, "NotFound", str(error))
+    if int(request.META.get("CONTENT_LENGTH") or 0) > settings.MAX_INFERENCE_BYTES:
+        limit = settings.MAX_INFERENCE_BYTES // 1024**2
+        return _error(request, 413, "TooLarge", f"A request may have at most {limit} MB.")
+    answer = gateway.forward(
+        found,
+        method=request.method or "POST",
+        path=path,
+        body=request.read(),
+        headers=dict(request.headers),
+        request_id=request.META["HOPYARD_REQUEST_ID"],
+    )
+    return _respond(request, answer)
+
+
+
+def _project(key: ApiKey, name: str) -> Project:
+    """The key's project if it is the asked one and the key may predict there."""
+    member = Member.objects.filter(project=key.project_id, user=key.user_id).select_related("project", "user").first()
+    if member is None or member.project.name != name:
+        raise Http404(f"This API key does not belong to a project {name}.")
+    if not access.of_member(member, key).can_predict:
+        raise PermissionDenied(f"This API key lacks the scope “{Scope.PREDICT}”; make one that has it.")
+    return member.project
+
+
+def _respond(request: HttpRequest, answer: Answer) -> HttpResponse:
+    if answer.error:
+        response = _error(request, answer.status, answer.code, answer.error)
+    else:
+        response = HttpResponse(answer.body, status=answer.status)
+    for name, value in answer.headers.items():
+        response[name] = value
+    return response
+
+
+def _error(request: HttpRequest, status: int, code: str, message: str) -> HttpResponse:
+    """The shape in which replicas report errors too."""
+    body = {"error": message, "code": code, "request_id": request.META["HOPYARD_REQUEST_ID"]}
+    return JsonResponse(body, status=status)

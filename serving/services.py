@@ -1,0 +1,216 @@
+"""Changes of the wish: create, edit, start, stop, roll back, delete; each one transaction and one event."""
+
+import dataclasses
+import secrets
+from typing import Any
+
+from accounts.access import Access
+from accounts.services import record
+from django.conf import settings as platform
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+from serving import queries, settings, work
+from serving.errors import EditedMeanwhile, NameTaken, NoSuchServing, ServingError
+from serving.models import Revision, Serving, ServingEvent, serving_name
+from serving.settings import Settings
+
+
+@transaction.atomic
+def create(*, access: Access, wanted: Settings) -> tuple[Serving, bool]:
+    """Create a serving; the same settings once more return it unchanged, other ones are refused."""
+    _check_name(wanted.name)
+    existing = queries.servings(access.project).filter(name__iexact=wanted.name).first()
+    if existing is not None:
+        return _same_or_taken(access, existing, wanted), False
+    revision = settings.revision(access.project, wanted, None)
+    serving = Serving(
+        project=access.project,
+        name=wanted.name,
+        description=wanted.description,
+        port=_free_port(),
+        created_by=access.user,
+    )
+    try:
+        with transaction.atomic():
+            serving.save()
+    except IntegrityError:
+        raise NameTaken(f"Somebody else has just created {wanted.name}; look at it first.", field="name") from None
+    _adopt(access, serving, revision)
+    _tell(access, serving, "created", f"Created with {revision.model_version}")
+    work.reconcile_on_commit(serving)
+    return serving, True
+
+
+@transaction.atomic
+def update(
+    *, access: Access, serving: Serving, expected_revision: int | None = None, changes: dict[str, Any]
+) -> Serving:
+    """Change some settings; what would run stays the same revision if nothing of it changed.
+
+    `expected_revision` is the revision the editor saw: another one now means somebody was faster.
+    """
+    serving = _locked(serving)
+    current = serving.revision
+    assert current is not None
+    if expected_revision is not None and expected_revision != current.number:
+        raise EditedMeanwhile(_who_was_faster(serving, current))
+    if "name" in changes and changes["name"] != serving.name:
+        raise ServingError("A serving keeps its name; create another one instead.", field="name")
+    wanted = dataclasses.replace(settings.of(serving), **changes)
+    revision = settings.revision(access.project, wanted, current)
+    if wanted.description != serving.description:
+        Serving.objects.filter(pk=serving.pk).update(description=wanted.description, updated_at=timezone.now())
+    if not settings.same(revision, current):
+        _adopt(access, serving, revision)
+        _tell(access, serving, "edited", f"Revision {revision.number}: {_changed(current, revision)}")
+        work.reconcile_on_commit(serving)
+    return queries.serving(access.project, serving.name)
+
+
+@transaction.atomic
+def roll_back(*, access: Access, serving: Serving, number: int) -> Serving:
+    """Make a new revision that is a copy of an earlier one, its artifact included."""
+    serving = _locked(serving)
+    earlier = serving.revisions.filter(number=number).first()
+    if earlier is None:
+        raise NoSuchServing(f"{serving} has no revision {number}.")
+    copy = Revision(**{name: getattr(earlier, name) for name in settings.SNAPSHOT}, artifact=earlier.artifact)
+    _adopt(access, serving, copy)
+    _tell(access, serving, "rolled back", f"Revision {copy.number} is revision {number} again")
+    work.reconcile_on_commit(serving)
+    return queries.serving(access.project, serving.name)
+
+
+@transaction.atomic
+def start(*, access: Access, serving: Serving) -> Serving:
+    """Want the serving to run; a running one stays as it is, a failed one gets new attempts."""
+    serving = _locked(serving)
+    assert serving.revision is not None
+    if serving.wanted_replicas and not serving.has_given_up:
+        return serving
+    now = timezone.now()
+    _wish(
+        serving,
+        wanted_replicas=serving.revision.replicas,
+        deployed_at=now,
+        started_at=now,
+        was_ready=False,
+        **_NEW_ATTEMPTS,
+    )
+    _tell(access, serving, "started", f"Asked to run {_replicas(serving.revision.replicas)}")
+    work.reconcile_on_commit(serving)
+    return queries.serving(access.project, serving.name)
+
+
+@transaction.atomic
+def stop(*, access: Access, serving: Serving) -> Serving:
+    """Want the serving not to run; honoured in every state."""
+    serving = _locked(serving)
+    if serving.wanted_replicas == 0 and serving.failure is None:
+        return serving
+    _wish(serving, wanted_replicas=0, was_ready=False, **_NEW_ATTEMPTS)
+    _tell(access, serving, "stopped", "Asked to stop")
+    work.reconcile_on_commit(serving)
+    return queries.serving(access.project, serving.name)
+
+
+@transaction.atomic
+def delete(*, access: Access, serving: Serving) -> None:
+    """Take the serving away at once; the worker ends its replicas, then its rows."""
+    serving = _locked(serving)
+    _wish(serving, wanted_replicas=0, is_deleted=True)
+    _tell(access, serving, "deleted", "Deleted")
+    record(project=access.project, actor=access.user.username, action="delete_serving", target=serving.name)
+    work.reconcile_on_commit(serving)
+
+
+_NEW_ATTEMPTS: dict[str, Any] = {"attempts": 0, "failure": None, "has_given_up": False}
+
+
+def _wish(serving: Serving, **changes: Any) -> None:
+    Serving.objects.filter(pk=serving.pk).update(
+        generation=F("generation") + 1, updated_at=timezone.now(), **changes
+    )
+
+
+def _adopt(access: Access, serving: Serving, revision: Revision) -> None:
+    """Save the revision under the next number and want it."""
+    newest = serving.revisions.order_by("-number").first()
+    revision.serving = serving
+    revision.number = 1 if newest is None else newest.number + 1
+    revision.created_by = access.user
+    revision.save()
+    is_wanted = serving.wanted_replicas > 0
+    _wish(
+        serving,
+        revision=revision,
+        wanted_replicas=revision.replicas if is_wanted else 0,
+        was_ready=False,
+        started_at=timezone.now() if is_wanted else serving.started_at,
+        **_NEW_ATTEMPTS,
+    )
+    serving.refresh_from_db()
+
+
+def _locked(serving: Serving) -> Serving:
+    found = Serving.objects.select_for_update().filter(pk=serving.pk, is_deleted=False).first()
+    if found is None:
+        raise NoSuchServing(f"{serving} has been deleted.")
+    return found
+
+
+def _same_or_taken(access: Access, existing: Serving, wanted: Settings) -> Serving:
+    current = existing.revision
+    assert current is not None
+    if (existing.name, existing.description) == (wanted.name, wanted.description):
+        asked = settings.revision(access.project, wanted, current)
+        if settings.same(asked, current):
+            return existing
+    raise NameTaken(
+        f"There is a serving {existing.name} in {access.project} already; edit it or choose another name.",
+        field="name",
+    )
+
+
+def _check_name(name: str) -> None:
+    try:
+        serving_name(name)
+    except ValidationError as error:
+        raise ServingError(error.message, field="name") from None
+
+
+def _free_port() -> int:
+    """A port no serving of this installation has; the replicas say so if another program has it."""
+    taken = set(Serving.objects.values_list("port", flat=True))
+    free = [port for port in platform.SERVING_PORTS if port not in taken]
+    if not free:
+        raise ServingError("Every port of HOPYARD_SERVING_PORTS is taken; delete a serving or widen the range.")
+    return secrets.choice(free)
+
+
+def _tell(access: Access, serving: Serving, kind: str, text: str) -> None:
+    ServingEvent.objects.create(serving=serving, actor=access.user.username, kind=kind, text=text)
+
+
+def _changed(old: Revision, new: Revision) -> str:
+    names = [name.removesuffix("_id").replace("_", " ") for name in settings.SNAPSHOT]
+    changed = [
+        name
+        for name, attribute in zip(names, settings.SNAPSHOT, strict=True)
+        if getattr(old, attribute) != getattr(new, attribute)
+    ]
+    return "changed " + ", ".join(changed)
+
+
+def _who_was_faster(serving: Serving, current: Revision) -> str:
+    who = current.created_by.username if current.created_by else "Somebody"
+    return (
+        f"{who} changed {serving.name} to revision {current.number} while you were editing; "
+        "look at the new settings and make your change again."
+    )
+
+
+def _replicas(number: int) -> str:
+    return "1 replica" if number == 1 else f"{number} replicas"

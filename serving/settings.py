@@ -1,0 +1,183 @@
+"""The settings a user gives a serving, checked against the project and turned into a revision."""
+
+import re
+import secrets
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from accounts.models import Project
+from django.conf import settings as platform
+from models_registry import paths
+from models_registry import queries as registry
+from models_registry.errors import RegistryError
+from models_registry.models import ModelVersion
+from serving.errors import ServingError
+from serving.models import InferenceLogging, Revision, Serving
+
+CREATE = "CREATE"
+NONE = "NONE"
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+OWN_TOPIC = r"{name}-inf[0-9]{{4}}"
+LEAST_MEMORY_MB = 64
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user asks for. `model` and `model_version` may be left to the script's path,
+    `Models/<model>/<version>/<file>.py`; `topic` is CREATE, NONE or an existing topic.
+    """
+
+    name: str
+    script: str
+    model: str | None = None
+    model_version: int | None = None
+    artifact_version: str | int | None = None
+    replicas: int = 1
+    cores: float = 1.0
+    memory_mb: int = 1024
+    gpus: int = 0
+    batching: bool = False
+    max_batch_size: int = 64
+    topic: str = CREATE
+    topic_partitions: int = 1
+    topic_replication: int = 1
+    inference_logging: str = InferenceLogging.ALL
+    environment: dict[str, str] = field(default_factory=dict)
+    description: str = ""
+
+
+COPIED = (
+    "replicas",
+    "cores",
+    "memory_mb",
+    "gpus",
+    "batching",
+    "max_batch_size",
+    "topic_partitions",
+    "topic_replication",
+    "inference_logging",
+    "environment",
+)
+SNAPSHOT = ("model_version_id", "script_path", "script_id", "topic", *COPIED)
+
+
+def of(serving: Serving) -> Settings:
+    """The settings that would make the serving's current revision again."""
+    revision = serving.revision
+    assert revision is not None
+    return Settings(
+        name=serving.name,
+        description=serving.description,
+        script=revision.script_path,
+        model=revision.model_version.model.name,
+        model_version=revision.model_version.number,
+        topic=revision.topic or NONE,
+        **{name: getattr(revision, name) for name in COPIED},
+    )
+
+
+def names() -> set[str]:
+    return {each.name for each in fields(Settings)}
+
+
+def revision(project: Project, wanted: Settings, current: Revision | None) -> Revision:
+    """An unsaved revision with these settings; raises ServingError with the field that is wrong."""
+    script = _script(project, wanted.script)
+    version = _version(project, wanted)
+    _check_artifact_version(wanted.artifact_version)
+    _check_numbers(wanted)
+    _check_environment(wanted.environment)
+    topic = _topic(project, wanted, current)
+    return Revision(
+        model_version=version,
+        script_path=script.project_path,
+        script=script.blob,
+        topic=topic,
+        **{name: getattr(wanted, name) for name in COPIED},
+    )
+
+
+def same(one: Revision, other: Revision) -> bool:
+    """Whether two revisions would run the same thing."""
+    return all(getattr(one, name) == getattr(other, name) for name in SNAPSHOT)
+
+
+def _script(project: Project, path: str) -> Any:
+    if not path.endswith(".py"):
+        raise ServingError(f"The script must be a Python file; {path!r} does not end in .py.", field="script")
+    try:
+        return registry.file(project, path)
+    except RegistryError:
+        raise ServingError(
+            f"There is no script {path} in {project}; export it with its model, or upload it to Resources/.",
+            field="script",
+        ) from None
+    except paths.BadPath as error:
+        raise ServingError(str(error), field="script") from None
+
+
+def _version(project: Project, wanted: Settings) -> ModelVersion:
+    inside = paths.in_version(paths.project_relative(wanted.script, project.name))
+    model = wanted.model or (inside.model if inside else None)
+    number = wanted.model_version or (inside.number if inside and inside.model == model else None)
+    if not model:
+        raise ServingError(
+            "Say which model to serve; it can be left out only for a script at Models/<model>/<version>/<file>.py.",
+            field="model",
+        )
+    try:
+        if number is None:
+            number = registry.model(project, model).latest
+        return registry.version(project, model, number)
+    except RegistryError as error:
+        is_known = registry.models(project).filter(name=model).exists()
+        raise ServingError(str(error), field="model_version" if is_known else "model") from None
+
+
+def _check_artifact_version(value: str | int | None) -> None:
+    if value in {None, "", 0, -1, CREATE, "MODEL-ONLY"}:
+        return
+    raise ServingError(
+        "Without a transformer the artifact version is MODEL-ONLY; leave it out or write MODEL-ONLY.",
+        field="artifact_version",
+    )
+
+
+def _check_numbers(wanted: Settings) -> None:
+    bounds = {
+        "replicas": (1, platform.MAX_REPLICAS),
+        "cores": (0.1, platform.MAX_CORES),
+        "memory_mb": (LEAST_MEMORY_MB, platform.MAX_MEMORY_MB),
+        "gpus": (0, platform.MAX_GPUS),
+        "max_batch_size": (1, 10_000),
+        "topic_partitions": (1, 100),
+        "topic_replication": (1, 10),
+    }
+    for name, (least, most) in bounds.items():
+        value = getattr(wanted, name)
+        if not least <= value <= most:
+            label = name.replace("_", " ").replace(" mb", " (MB)").capitalize()
+            raise ServingError(f"{label} must be between {least} and {most} here, not {value}.", field=name)
+
+
+def _check_environment(environment: dict[str, str]) -> None:
+    for name, value in environment.items():
+        if not VARIABLE.fullmatch(name) or "\0" in value:
+            raise ServingError(f"{name!r} cannot be an environment variable.", field="environment")
+        if name.startswith("HOPYARD_"):
+            raise ServingError(f"{name} is the platform's own; choose another name.", field="environment")
+
+
+def _topic(project: Project, wanted: Settings, current: Revision | None) -> str:
+    """The topic's name, empty for none. CREATE keeps the topic that an earlier CREATE made."""
+    asked = wanted.topic.strip()
+    if asked.upper() == NONE or not asked or wanted.inference_logging == InferenceLogging.NONE:
+        return ""
+    own = re.compile(OWN_TOPIC.format(name=re.escape(wanted.name)))
+    if asked.upper() == CREATE:
+        if current is not None and own.fullmatch(current.topic):
+            return current.topic
+        return f"{wanted.name}-inf{secrets.randbelow(10_000):04d}"
+    if not Revision.objects.filter(serving__project=project, topic=asked).exists():
+        raise ServingError(f"There is no topic {asked} in {project}; write CREATE for a new one, or NONE.", field="topic")
+    return asked

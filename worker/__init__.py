@@ -1,0 +1,1 @@
+"""The worker: the only part that touches processes, containers, brokers and proxies."""

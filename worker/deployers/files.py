@@ -1,0 +1,53 @@
+"""Lays an artifact's files on disk, once, whole or not at all, each checked against its sha256."""
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from worker.deployers.base import DeployerError, File
+
+CHUNK = 1024 * 1024
+
+
+def materialise(target: Path, files: Iterable[File]) -> Path:
+    """Make `target` hold exactly `files`; a folder that is there already was complete when it appeared."""
+    if target.is_dir():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:12]}-"))
+    try:
+        for file in files:
+            copy_into(draft, file)
+        draft.chmod(0o755)
+        try:
+            draft.rename(target)
+        except OSError:
+            if not target.is_dir():  # another worker was first: its folder is as good
+                raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return target
+
+
+def copy_into(folder: Path, file: File) -> Path:
+    """Copy one file under `folder`, replacing a link of its name; a wrong hash is a named failure."""
+    target = folder / file.path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    hasher = hashlib.sha256()
+    try:
+        with file.source.open("rb") as source, target.open("wb") as copy:
+            while chunk := source.read(CHUNK):
+                hasher.update(chunk)
+                copy.write(chunk)
+    except OSError as error:
+        raise DeployerError("ArtifactUnreadable", f"{file.path} could not be laid out: {error}") from error
+    if hasher.hexdigest() != file.sha256:
+        raise DeployerError(
+            "ArtifactCorrupt",
+            f"{file.path} no longer has the bytes that were registered (sha256 {file.sha256[:12]}…); export it again.",
+        )
+    target.chmod(0o444)
+    return target

@@ -1,0 +1,54 @@
+"""`manage.py up`: the whole platform in the foreground."""
+
+import logging
+import socket
+from typing import Any
+
+from accounts import installation
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from worker import supervisor
+
+
+class Command(BaseCommand):
+    help = "Set up what is missing, then run web, worker, beat and log consumer until Ctrl-C."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--web-workers", type=int, default=2)
+
+    def handle(self, *, web_workers: int, **options: Any) -> None:
+        with supervisor.only_one(settings.DATA_DIR) as is_mine:
+            if not is_mine:
+                raise CommandError(f"Hopyard is running already with the data in {settings.DATA_DIR}.")
+            self._check_port()
+            if not settings.REPLICA_PYTHON.exists():
+                raise CommandError(f"There is no {settings.REPLICA_PYTHON} to run replicas with; `make setup` makes it.")
+            self._prepare()
+            supervisor.run(supervisor.programs(web_workers=web_workers), on_ready=self._welcome)
+
+    def _prepare(self) -> None:
+        call_command("migrate", interactive=False, verbosity=0)
+        call_command("collectstatic", interactive=False, verbosity=0)
+        password = installation.first_time()
+        if password is not None:
+            self.stdout.write(
+                f"\n  Sign in as {installation.ADMIN} with the password {password}\n"
+                "  (shown this once; `manage.py changepassword admin` sets another)\n"
+            )
+        logging.getLogger("worker").setLevel(logging.INFO)
+
+    def _welcome(self) -> None:
+        self.stdout.write(f"\n  Hopyard answers at {settings.PUBLIC_URL}   (Ctrl-C stops it)\n")
+        self.stdout.flush()
+
+    def _check_port(self) -> None:
+        host, _, port = settings.BIND.rpartition(":")
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, int(port)))
+            except (OSError, ValueError) as error:
+                raise CommandError(
+                    f"Hopyard cannot answer at {settings.BIND} ({error}); set HOPYARD_BIND to another address."
+                ) from None

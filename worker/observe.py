@@ -1,0 +1,141 @@
+"""Compares what a deployer sees with the replica rows: what lives, what changed, what failed."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+from serving.models import Replica, Serving
+from serving.states import ReplicaState
+from worker import failures
+from worker.deployers.base import Deployer, Phase, ReplicaStatus
+from worker.failures import Failure
+from worker.probe import Answer, probe
+
+LIVING = (ReplicaState.STARTING, ReplicaState.READY, ReplicaState.STOPPING)
+
+
+@dataclass
+class Observation:
+    """Unsaved news: the rows of living replicas, the rows that differ from the database, the failures."""
+
+    living: list[Replica] = field(default_factory=list)
+    changed: list[Replica] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+
+def observe(serving: Serving, deployer: Deployer) -> Observation:
+    seen = Observation()
+    statuses = deployer.status(serving.key)
+    rows = {replica.name: replica for replica in serving.replicas.all()}
+    answers = probe(status.address for status in statuses if status.phase == Phase.ALIVE and status.address)
+    for status in statuses:
+        row = rows.pop(status.name, None)
+        if row is None and status.phase == Phase.EXITED and status.exit is None:
+            continue
+        _compare(serving, deployer, seen, _Pair(row, status, answers.get(status.address)))
+    for row in rows.values():
+        if row.state in LIVING:
+            _end(seen, row, "vanished")
+            _fail(serving, deployer, seen, row, None)
+    return seen
+
+
+@dataclass
+class _Pair:
+    row: Replica | None
+    status: ReplicaStatus
+    answer: Answer | None
+
+
+def _compare(serving: Serving, deployer: Deployer, seen: Observation, pair: _Pair) -> None:
+    status = pair.status
+    row = pair.row or _new_row(serving, status)
+    if row.state == ReplicaState.EXITED:
+        return
+    before = _shown(row)
+    row.address, row.place = status.address, status.place or row.place
+    if status.phase == Phase.EXITED:
+        was_asked = row.state == ReplicaState.STOPPING or (status.exit is not None and status.exit.was_asked)
+        if not was_asked:
+            _fail(serving, deployer, seen, row, status)
+        _end(seen, row, row.exit or ("stopped" if was_asked else _how(status)))
+        return
+    _set_state(serving, deployer, seen, row, pair)
+    seen.living.append(row)
+    if pair.row is None or before != _shown(row):
+        seen.changed.append(row)
+
+
+def _set_state(serving: Serving, deployer: Deployer, seen: Observation, row: Replica, pair: _Pair) -> None:
+    if pair.status.phase == Phase.STOPPING or row.state == ReplicaState.STOPPING:
+        row.state = ReplicaState.STOPPING
+    elif pair.answer is not None and pair.answer.is_ready:
+        row.state = ReplicaState.READY
+        row.ready_at = row.ready_at or timezone.now()
+        row.complaint = pair.answer.complaint
+    else:
+        row.state = ReplicaState.STARTING
+        row.complaint = pair.answer.reason if pair.answer else ""
+        _give_up_waiting(serving, deployer, seen, row)
+
+
+def _give_up_waiting(serving: Serving, deployer: Deployer, seen: Observation, row: Replica) -> None:
+    """A replica that never gets ready is a failure; it is stopped as no slot wants it any more."""
+    limit = timedelta(seconds=settings.START_TIMEOUT_SECONDS)
+    if row.ready_at is not None or timezone.now() - row.started_at < limit:
+        return
+    row.state = ReplicaState.STOPPING
+    row.exit = "too slow to start"
+    seen.failures.append(
+        failures.of_slow_start(
+            has_address=bool(row.address),
+            seconds=settings.START_TIMEOUT_SECONDS,
+            log=deployer.logs(serving.key, row.name),
+            attempt=row.attempt,
+        )
+    )
+
+
+def _fail(serving: Serving, deployer: Deployer, seen: Observation, row: Replica, status: ReplicaStatus | None) -> None:
+    revision = serving.revisions.filter(number=row.revision).first()
+    if serving.revision is None or row.revision != serving.revision.number:
+        return
+    failure = failures.of_exit(
+        status.exit if status else None,
+        log=deployer.logs(serving.key, row.name),
+        memory_mb=revision.memory_mb if revision else 0,
+        was_ready=row.ready_at is not None,
+        attempt=row.attempt,
+    )
+    row.exit = f"{failure.code}: {failure.reason}"
+    seen.failures.append(failure)
+
+
+def _end(seen: Observation, row: Replica, how: str) -> None:
+    row.state = ReplicaState.EXITED
+    row.exit = row.exit or how
+    row.complaint = ""
+    row.ended_at = timezone.now()
+    seen.changed.append(row)
+
+
+def _new_row(serving: Serving, status: ReplicaStatus) -> Replica:
+    return Replica(
+        serving=serving,
+        name=status.name,
+        revision=status.revision,
+        slot=status.slot,
+        attempt=status.attempt,
+        started_at=status.started_at,
+    )
+
+
+def _how(status: ReplicaStatus) -> str:
+    if status.exit is None:
+        return "ended"
+    return f"signal {status.exit.signal}" if status.exit.signal else f"exit code {status.exit.code}"
+
+
+def _shown(row: Replica) -> tuple[str, ...]:
+    return (row.state, row.address, row.place, row.complaint)

@@ -1,0 +1,42 @@
+"""Asks living replicas over HTTP whether their predict path works."""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import httpx
+
+TIMEOUT_SECONDS = 2.0
+WORRYING_FAILURES = 3
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`is_ready`, or why not; `complaint` is set when the predict path of a ready replica keeps failing."""
+
+    is_ready: bool
+    reason: str = ""
+    complaint: str = ""
+
+
+def probe(addresses: Iterable[str]) -> dict[str, Answer]:
+    addresses = list(addresses)
+    if not addresses:
+        return {}
+    with ThreadPoolExecutor(max_workers=min(8, len(addresses))) as pool:
+        return dict(zip(addresses, pool.map(_ask, addresses), strict=True))
+
+
+def _ask(address: str) -> Answer:
+    try:
+        response = httpx.get(f"http://{address}/v2/health/ready", timeout=TIMEOUT_SECONDS, trust_env=False)
+        said = response.json()
+        failures = int(said.get("consecutive_failures", 0))
+        reason = str(said.get("reason", ""))
+    except (httpx.HTTPError, ValueError, AttributeError, TypeError) as error:
+        return Answer(is_ready=False, reason=f"{type(error).__name__}: {error}")
+    if response.status_code != httpx.codes.OK:
+        return Answer(is_ready=False, reason=reason)
+    if failures >= WORRYING_FAILURES:
+        return Answer(is_ready=True, complaint=f"the last {failures} predictions failed: {said.get('last_error')}")
+    return Answer(is_ready=True)

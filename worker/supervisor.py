@@ -1,0 +1,168 @@
+"""Runs the platform's programs on one machine: starts them, restarts what dies, stops all of it in order."""
+
+import contextlib
+import ctypes
+import fcntl
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+import httpx
+from celery import current_app
+from django.conf import settings
+from django.db import connections
+from serving.models import Serving
+from worker import installed
+from worker.deployers.base import Phase, ServingSpec
+
+log = logging.getLogger(__name__)
+
+PR_SET_PDEATHSIG = 1
+LONGEST_PAUSE_SECONDS = 10.0
+STEADY_SECONDS = 30.0
+PATIENCE_SECONDS = 15.0
+
+
+@dataclass
+class Program:
+    """A child process that should always be there."""
+
+    name: str
+    command: Sequence[str]
+    process: "subprocess.Popen[bytes] | None" = None
+    started_at: float = 0.0
+    pause: float = 0.5
+    restart_at: float = field(default=0.0)
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            self.command,
+            cwd=settings.BASE_DIR,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_end_with_the_supervisor,
+        )
+        self.started_at = time.monotonic()
+        self.restart_at = 0.0
+
+    def watch(self) -> None:
+        """Start the program again if it died, later each time it dies soon."""
+        now = time.monotonic()
+        if self.process is None:
+            if now >= self.restart_at:
+                self.start()
+        elif (code := self.process.poll()) is not None:
+            lived_long = now - self.started_at > STEADY_SECONDS
+            self.pause = 0.5 if lived_long else min(self.pause * 2, LONGEST_PAUSE_SECONDS)
+            log.warning("%s ended with %s; starting it again in %.0f s", self.name, code, self.pause)
+            self.process, self.restart_at = None, now + self.pause
+
+    def stop(self) -> None:
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            log.warning("%s does not end; killing it", self.name)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        self.process = None
+
+
+def programs(*, web_workers: int) -> list[Program]:
+    """Web, worker, beat and log consumer, in the order in which they stop."""
+    python = sys.executable
+    gunicorn = [python, "-m", "gunicorn", "config.wsgi", "--bind", settings.BIND, "--worker-class", "gthread"]
+    limits = ["--workers", str(web_workers), "--threads", "16", "--timeout", "120", "--graceful-timeout", "10"]
+    celery = [python, "-m", "celery", "-A", "config"]
+    worker = ["worker", "--pool", "threads", "--concurrency", "8", "--loglevel", "WARNING"]
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    beat = ["beat", "--schedule", str(settings.DATA_DIR / "beat-schedule"), "--pidfile=", "--loglevel", "WARNING"]
+    return [
+        Program("web", [*gunicorn, *limits, "--log-level", "warning"]),
+        Program("beat", [*celery, *beat]),
+        Program("worker", [*celery, *worker, *quiet]),
+        Program("log consumer", [python, str(settings.BASE_DIR / "manage.py"), "consume"]),
+    ]
+
+
+def run(family: list[Program], *, on_ready: Callable[[], None]) -> None:
+    """Keep the family running until SIGINT or SIGTERM, then stop it and every replica."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    stopping = _StopFlag()
+    connections.close_all()
+    current_app.send_task("worker.reconcile_all")
+    is_announced = False
+    try:
+        while not stopping.is_set:
+            for program in family:
+                program.watch()
+            if not is_announced and _web_answers():
+                is_announced = True
+                on_ready()
+            time.sleep(0.2)
+    finally:
+        log.info("Stopping")
+        for program in family:
+            program.stop()
+        stop_replicas()
+
+
+def stop_replicas() -> None:
+    """End every replica of this machine; what is wanted stays wanted, for the next start."""
+    deployer = installed.deployer()
+    names = [serving.key for serving in Serving.objects.select_related("project")]
+    for name in names:
+        deployer.apply(ServingSpec(name=name, host="", port=0, keys_file=settings.KEYS_DIR))
+    deadline = time.monotonic() + settings.STOP_GRACE_SECONDS + 5
+    while time.monotonic() < deadline:
+        if not any(replica.phase != Phase.EXITED for name in names for replica in deployer.status(name)):
+            return
+        time.sleep(0.1)
+    log.warning("Some replicas did not end in time")
+
+
+@contextlib.contextmanager
+def only_one(folder: Path) -> Iterator[bool]:
+    """Whether this is the only supervisor of a data folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "up.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+class _StopFlag:
+    """Set by the first SIGINT or SIGTERM; the second one gets the default treatment."""
+
+    def __init__(self) -> None:
+        self.is_set = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._set)
+
+    def _set(self, number: int, _: FrameType | None) -> None:
+        self.is_set = True
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _web_answers() -> bool:
+    try:
+        return httpx.get(f"http://{settings.BIND}/health/", timeout=1, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _end_with_the_supervisor() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
