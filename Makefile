@@ -3,6 +3,8 @@
 PYTHON ?= python3
 UV_VERSION := 0.13.8
 UV := .tools/bin/uv
+export UV_PYTHON ?= $(PYTHON)
+export UV_PYTHON_DOWNLOADS := never
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help

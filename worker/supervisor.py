@@ -83,7 +83,7 @@ def programs(*, web_workers: int) -> list[Program]:
     python = sys.executable
     gunicorn = [python, "-m", "gunicorn", "config.wsgi", "--bind", settings.BIND, "--worker-class", "gthread"]
     limits = ["--workers", str(web_workers), "--threads", "16", "--timeout", "120", "--graceful-timeout", "10"]
-    celery = [python, "-m", "celery", "-A", "config"]
+    celery = [python, "-m", "celery", "--quiet", "-A", "config"]
     worker = ["worker", "--pool", "threads", "--concurrency", "8", "--loglevel", "WARNING"]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     beat = ["beat", "--schedule", str(settings.DATA_DIR / "beat-schedule"), "--pidfile=", "--loglevel", "WARNING"]

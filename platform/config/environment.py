@@ -24,7 +24,7 @@ class Environment:
         return [word.strip() for word in self.text(name, default).split(",") if word.strip()]
 
     def path(self, name: str, default: Path) -> Path:
-        return Path(self.text(name, str(default))).expanduser().resolve()
+        return Path(self.text(name, str(default))).expanduser().absolute()
 
     def flag(self, name: str, *, default: bool) -> bool:
         value = self.text(name, "on" if default else "off").lower()

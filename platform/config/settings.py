@@ -164,7 +164,7 @@ SPECTACULAR_SETTINGS = {
 # --- Worker ---------------------------------------------------------------------------------------
 
 BROKER_DIR = DATA_DIR / "broker"
-CELERY_BROKER_URL = env.text("BROKER_URL", "filesystem://")
+CELERY_BROKER_URL = env.text("BROKER_URL", "filesystem://localhost/")
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

@@ -6,13 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .process import ServerProcess
-
-ECHO = """
-class Predict:
-    def predict(self, inputs):
-        return inputs
-"""
+from .process import ECHO, ServerProcess
 
 
 @pytest.fixture

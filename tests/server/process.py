@@ -16,6 +16,12 @@ import httpx
 
 DEADLINE_SECONDS = 20.0
 
+ECHO = """
+class Predict:
+    def predict(self, inputs):
+        return inputs
+"""
+
 
 def eventually(claim: Callable[[], Any], seconds: float = DEADLINE_SECONDS) -> Any:
     """Return the first truthy value of `claim`, or fail after so many seconds."""

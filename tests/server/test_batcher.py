@@ -3,7 +3,10 @@
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+import pandas as pd
 import pytest
+
 from hopyard.server.batcher import Batcher, BatchLimits
 
 from .process import eventually
@@ -63,24 +66,6 @@ def test_a_batch_never_exceeds_its_size(serve, tmp_path):
     sizes = [int(line.split()[-1]) for line in server.log.splitlines() if line.startswith("batch of")]
     assert max(sizes) <= 4
     assert sum(sizes) == 10
-
-
-def test_a_large_request_runs_alone(serve, tmp_path):
-    server, answers = gather(serve, tmp_path, "return inputs", [["a"], ["b" * 40_000], ["c"], ["d"]])
-    assert [answer.status_code for answer in answers] == [200] * 4
-    assert server.log.count("batch of 1") == 2
-    assert "batch of 2" in server.log
-
-
-@pytest.mark.parametrize(
-    "answer", ["numpy.array(inputs)", "pandas.Series(inputs)", "pandas.DataFrame({'x': inputs})"]
-)
-def test_arrays_and_frames_are_cut_by_position(serve, tmp_path, answer):
-    _, answers = gather(serve, tmp_path, f"import numpy, pandas; return {answer}", [[1], [2, 3], [4]])
-    expected = [[1], [2, 3], [4]]
-    if "Frame" in answer:
-        expected = [[{"x": value} for value in row] for row in expected]
-    assert [answer.json()["predictions"] for answer in answers] == expected
 
 
 def test_async_methods_are_batched_too(serve):
@@ -158,5 +143,34 @@ def test_what_arrives_during_a_batch_is_the_next_batch():
         batch, done = calls[1]
         done(batch, ["two", "three", "four"], None)
         assert [value for _, value, _ in answered] == [["one"], ["two"], ["three"], ["four"]]
+
+    run_batcher(scenario)
+
+
+def test_a_large_request_runs_alone():
+    async def scenario(batcher, calls, answered):
+        jobs = [Job(1), Job(2), Job(3), Job(4)]
+        jobs[1].size = 100_000
+        for job in jobs:
+            batcher(job)
+        for _ in range(3):
+            await asyncio.sleep(0)
+            job, done = calls[-1]
+            done(job, job.payload, None)
+        assert [job.payload for job, _ in calls] == [[1], [2], [3, 4]]
+
+    run_batcher(scenario)
+
+
+@pytest.mark.parametrize("make", [list, tuple, np.array, pd.Series, lambda rows: pd.DataFrame({"x": rows})])
+def test_answers_of_every_kind_are_cut_by_position(make):
+    async def scenario(batcher, calls, answered):
+        for job in (Job(1), Job(2, 3), Job(4)):
+            batcher(job)
+        await asyncio.sleep(0)
+        batch, done = calls[0]
+        done(batch, make(batch.payload), None)
+        assert [np.asarray(value).ravel().tolist() for _, value, _ in answered] == [[1], [2, 3], [4]]
+        assert {type(value) for _, value, _ in answered} == {type(make([1]))}
 
     run_batcher(scenario)

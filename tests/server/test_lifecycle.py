@@ -122,6 +122,11 @@ def test_replicas_share_a_port_and_one_leaves_without_losing_a_request(serve, fr
 
 
 def test_the_files_of_the_artifact_are_known_to_the_script(serve, tmp_path):
-    script = "import os\nclass Predict:\n    def predict(self, inputs):\n        return os.environ['ARTIFACT_FILES_PATH']\n"
+    script = """
+        import os
+        class Predict:
+            def predict(self, inputs):
+                return os.environ["ARTIFACT_FILES_PATH"]
+    """
     server = serve(script, ARTIFACT_DIR=tmp_path).ready()
     assert server.predict(1).json() == {"predictions": str(tmp_path)}

@@ -120,14 +120,18 @@ def test_an_error_of_the_user_is_told_without_its_traceback(serve):
     assert "iris.py" in server.log
 
 
-@pytest.mark.parametrize(
-    "statement", ["raise SystemExit(1)", "raise KeyboardInterrupt", "raise StopIteration"]
-)
 @pytest.mark.parametrize("keyword", ["def", "async def"])
-def test_nothing_a_script_raises_ends_the_server(serve, statement, keyword):
-    server = serve(f"class Predict:\n    {keyword} predict(self, inputs):\n        {statement}\n").ready()
-    assert server.predict(1).status_code == 500
-    assert server.predict(1).status_code == 500
+def test_nothing_a_script_raises_ends_the_server(serve, keyword):
+    script = f"""
+        import builtins
+        class Predict:
+            {keyword} predict(self, inputs):
+                raise getattr(builtins, inputs[0])("on purpose")
+    """
+    server = serve(script).ready()
+    for name in ("SystemExit", "KeyboardInterrupt", "StopIteration", "GeneratorExit", "RecursionError"):
+        assert server.predict(name).status_code == 500
+    assert server.get("/v2/health/ready").status_code == 200
 
 
 def test_memory_that_runs_out_in_a_call_leaves_the_server_alive(serve):

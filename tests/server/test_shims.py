@@ -42,9 +42,8 @@ def iris_artifact(tmp_path_factory):
     return directory
 
 
-@pytest.mark.parametrize("batching", ["on", "off"])
-def test_the_iris_example_runs_verbatim(serve, iris_artifact, batching):
-    server = serve(IRIS_KNN, name="iris.py", ARTIFACT_DIR=iris_artifact, BATCHING=batching).ready()
+def test_the_iris_example_runs_verbatim(serve, iris_artifact):
+    server = serve(IRIS_KNN, ARTIFACT_DIR=iris_artifact, BATCHING="on").ready()
     assert server.predict([5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]).json() == {"predictions": [0, 2]}
     assert server.post("/v1/models/iris:classify", json={"inputs": [1]}).json() == {
         "predictions": "not implemented"
@@ -53,72 +52,86 @@ def test_the_iris_example_runs_verbatim(serve, iris_artifact, batching):
     assert (server.directory / "iris_knn.pkl").is_file()
 
 
-def test_a_link_to_the_file_in_the_working_directory_is_kept(serve, iris_artifact, tmp_path):
+COPYING = """
+class Predict:
+    def __init__(self):
+        from hops import hdfs
+        hdfs.copy_to_local("Models/weights.bin")
+    def predict(self, inputs):
+        return open("weights.bin").read()
+"""
+
+
+@pytest.fixture
+def artifact(tmp_path):
+    directory = tmp_path / "artifact"
+    directory.mkdir()
+    (directory / "weights.bin").write_text("weights")
+    return directory
+
+
+@pytest.fixture
+def directory(tmp_path):
     directory = tmp_path / "replica"
     directory.mkdir()
-    (directory / "iris_knn.pkl").symlink_to(iris_artifact / "iris_knn.pkl")
-    serve(IRIS_KNN, directory=directory, ARTIFACT_DIR=iris_artifact).ready()
-    assert (directory / "iris_knn.pkl").is_symlink()
+    return directory
 
 
-def test_an_older_copy_in_the_working_directory_is_replaced(serve, iris_artifact, tmp_path):
-    directory, elsewhere = tmp_path / "replica", tmp_path / "elsewhere.pkl"
-    directory.mkdir()
-    elsewhere.write_bytes(b"another model")
-    (directory / "iris_knn.pkl").symlink_to(elsewhere)
-    serve(IRIS_KNN, directory=directory, ARTIFACT_DIR=iris_artifact).ready()
-    assert elsewhere.read_bytes() == b"another model"
+def test_a_link_to_the_file_in_the_working_directory_is_kept(serve, artifact, directory):
+    (directory / "weights.bin").symlink_to(artifact / "weights.bin")
+    assert serve(COPYING, directory=directory, ARTIFACT_DIR=artifact).ready().predict(1).status_code == 200
+    assert (directory / "weights.bin").is_symlink()
 
 
-def test_a_file_the_artifact_lacks_is_named_as_the_script_wrote_it(serve, tmp_path):
-    artifact = tmp_path / "artifact"
-    artifact.mkdir()
-    (artifact / "other.pkl").touch()
-    failure = serve(IRIS_KNN, ARTIFACT_DIR=artifact).failure()
+def test_a_link_to_another_file_is_replaced_and_not_written_through(serve, artifact, directory, tmp_path):
+    elsewhere = tmp_path / "elsewhere.bin"
+    elsewhere.write_text("another model")
+    (directory / "weights.bin").symlink_to(elsewhere)
+    server = serve(COPYING, directory=directory, ARTIFACT_DIR=artifact).ready()
+    assert server.predict(1).json() == {"predictions": "weights"}
+    assert elsewhere.read_text() == "another model"
+
+
+def test_a_file_the_artifact_lacks_is_named_as_the_script_wrote_it(serve, artifact):
+    (artifact / "weights.bin").rename(artifact / "other.bin")
+    failure = serve(COPYING, ARTIFACT_DIR=artifact).failure()
     assert failure["code"] == "ModelFileMissing"
-    assert "Models/iris_knn.pkl" in failure["reason"]
-    assert "the artifact has other.pkl" in failure["reason"]
+    assert "Models/weights.bin" in failure["reason"]
+    assert "the artifact has other.bin" in failure["reason"]
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
+def test_every_form_of_path_leads_to_the_artifact(serve, artifact):
+    script = """
+        from hops import hdfs
+        class Predict:
+            def predict(self, inputs):
+                return [[open(hdfs.copy_to_local(path)).read(), hdfs.exists(path)] for path in inputs]
+            def classify(self, inputs):
+                return hdfs.project_path(), hdfs.exists("Models/none")
+    """
+    server = serve(script, ARTIFACT_DIR=artifact, PROJECT="demo").ready()
+    paths = [
         "Models/iris/1/weights.bin",
         "Models/weights.bin",
         "Models/iris/1/Files/weights.bin",
         "/Projects/demo/Models/iris/1/weights.bin",
         "hdfs://namenode:8020/Projects/demo/Models/iris/1/weights.bin",
         "Resources/weights.bin",
-    ],
-)
-def test_every_form_of_path_leads_to_the_artifact(serve, tmp_path, path):
-    artifact = tmp_path / "artifact"
-    artifact.mkdir()
-    (artifact / "weights.bin").write_text("weights")
-    script = f"""
-        from hops import hdfs
-        class Predict:
-            def __init__(self):
-                self.local = hdfs.copy_to_local({path!r})
-            def predict(self, inputs):
-                found = hdfs.exists({path!r}), hdfs.exists("Models/none"), hdfs.project_path()
-                return [open(self.local).read(), *found]
-    """
-    server = serve(script, ARTIFACT_DIR=artifact, PROJECT="demo").ready()
-    assert server.predict(1).json() == {"predictions": ["weights", True, False, "/Projects/demo/"]}
+    ]
+    assert server.predict(*paths).json() == {"predictions": [["weights", True]] * len(paths)}
+    other = server.post("/v1/models/iris:classify", json={"inputs": []})
+    assert other.json() == {"predictions": ["/Projects/demo/", False]}
 
 
-def test_a_real_package_wins_over_its_stand_in(serve, tmp_path):
-    directory = tmp_path / "replica"
-    (directory / "hops").mkdir(parents=True)
+def test_a_real_package_wins_over_its_stand_in(serve, directory):
+    (directory / "hops").mkdir()
     (directory / "hops" / "__init__.py").write_text("hdfs = 'the real one'\n")
     script = "from hops import hdfs\nclass Predict:\n    def predict(self, inputs):\n        return hdfs\n"
     assert serve(script, directory=directory).ready().predict(1).json() == {"predictions": "the real one"}
 
 
-def test_a_directory_is_copied_with_its_files(serve, tmp_path):
-    artifact = tmp_path / "artifact"
-    (artifact / "saved").mkdir(parents=True)
+def test_a_directory_is_copied_with_its_files(serve, artifact):
+    (artifact / "saved").mkdir()
     (artifact / "saved" / "model.bin").write_text("m")
     script = """
         import os

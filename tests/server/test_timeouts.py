@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+
 from hopyard.server import connections
 from hopyard.server.connections import Connections
 from hopyard.server.http import HttpLimits, HttpProtocol

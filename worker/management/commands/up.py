@@ -2,6 +2,7 @@
 
 import logging
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from accounts import installation
@@ -17,7 +18,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--web-workers", type=int, default=2)
 
-    def handle(self, *, web_workers: int, **options: Any) -> None:
+    def handle(self, *, web_workers: int, after: Callable[[], None] | None = None, **options: Any) -> None:
         with supervisor.only_one(settings.DATA_DIR) as is_mine:
             if not is_mine:
                 raise CommandError(f"Hopyard is running already with the data in {settings.DATA_DIR}.")
@@ -25,7 +26,7 @@ class Command(BaseCommand):
             if not settings.REPLICA_PYTHON.exists():
                 raise CommandError(f"There is no {settings.REPLICA_PYTHON} to run replicas with; `make setup` makes it.")
             self._prepare()
-            supervisor.run(supervisor.programs(web_workers=web_workers), on_ready=self._welcome)
+            supervisor.run(supervisor.programs(web_workers=web_workers), on_ready=lambda: self._welcome(after))
 
     def _prepare(self) -> None:
         call_command("migrate", interactive=False, verbosity=0)
@@ -38,9 +39,11 @@ class Command(BaseCommand):
             )
         logging.getLogger("worker").setLevel(logging.INFO)
 
-    def _welcome(self) -> None:
+    def _welcome(self, after: Callable[[], None] | None) -> None:
         self.stdout.write(f"\n  Hopyard answers at {settings.PUBLIC_URL}   (Ctrl-C stops it)\n")
         self.stdout.flush()
+        if after is not None:
+            after()
 
     def _check_port(self) -> None:
         host, _, port = settings.BIND.rpartition(":")
