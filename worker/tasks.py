@@ -13,7 +13,7 @@ from worker import installed, keys, reconcile, retention
 log = logging.getLogger(__name__)
 
 FIRST_WAIT_SECONDS = 0.3
-LONGEST_WAIT_SECONDS = 5.0
+LONGEST_WAIT_SECONDS = 2.0
 AT_REST = (Status.CREATED, Status.STOPPED)
 
 

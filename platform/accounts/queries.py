@@ -10,6 +10,11 @@ def projects_of(user: User) -> QuerySet[Project]:
     return Project.objects.filter(members__user=user).order_by("name")
 
 
+def memberships_of(user: User) -> QuerySet[Member]:
+    """The person's roles, by project."""
+    return Member.objects.filter(user=user).select_related("project").order_by("project__name")
+
+
 def members(project: Project) -> QuerySet[Member]:
     return Member.objects.filter(project=project).select_related("user").order_by("user__username")
 

@@ -1,5 +1,18 @@
-"""The pages of this app."""
+"""The pages of people and projects."""
 
-from django.urls import URLPattern
+from accounts import views
+from django.contrib.auth.views import LogoutView
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("sign-in/", views.SignIn.as_view(), name="sign-in"),
+    path("sign-out/", LogoutView.as_view(), name="sign-out"),
+    path("projects/", views.projects, name="projects"),
+    path("projects/<str:project>/", views.project, name="project"),
+    path("projects/<str:project>/members/", views.members, name="members"),
+    path("projects/<str:project>/members/<str:username>/remove/", views.remove_member, name="member-remove"),
+    path("projects/<str:project>/keys/", views.keys, name="api-keys"),
+    path("projects/<str:project>/keys/<str:key_id>/revoke/", views.revoke_key, name="key-revoke"),
+    path("projects/<str:project>/audit/", views.audit, name="audit"),
+]

@@ -58,6 +58,7 @@ class Server:
 
     def __init__(self, settings: Config) -> None:
         self._settings = settings
+        self._shared: Listener | None = None
 
     async def run(self) -> None:
         self._assemble(asyncio.get_running_loop())
@@ -116,7 +117,6 @@ class Server:
     async def _start(self) -> None:
         """Load, predict the example, and only then join the shared port and be ready."""
         settings = self._settings
-        self._shared: Listener | None = None
         if settings.shared_port is not None:
             bound = bind(settings.shared_host, settings.shared_port, shared=True)
             self._shared = Listener(bound, self._factory)
@@ -148,9 +148,8 @@ class Server:
         began = loop.time()
         self._dataplane.stop("The server is stopping.")
         self._connections.draining = True
-        shared = getattr(self, "_shared", None)
-        if shared is not None:
-            await shared.leave()
+        if self._shared is not None:
+            await self._shared.leave()
         deadline = began + self._settings.drain_seconds
         grace = min(began + IDLE_GRACE_SECONDS, deadline)
         while loop.time() < deadline and (self._connections.busy or self._metrics.in_flight):

@@ -1,0 +1,108 @@
+"""Receives the files of a form with their paths inside a chosen folder, and makes a model version of them."""
+
+import errno
+from collections.abc import Callable, Iterable
+from pathlib import PurePosixPath
+from typing import IO, Any
+
+from accounts.access import Access
+from accounts.pages import PageRequest
+from django.conf import settings
+from django.core.exceptions import BadRequest, TooManyFilesSent
+from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
+from django.core.files.uploadhandler import FileUploadHandler, TemporaryFileUploadHandler
+from django.http import HttpResponse, QueryDict
+from django.http.multipartparser import MultiPartParser
+from django.utils.datastructures import MultiValueDict
+from django.views.decorators.csrf import csrf_protect
+from models_registry import services, storage
+from models_registry.models import ModelVersion
+
+
+class PathKeepingParser(MultiPartParser):
+    """Django's parser cuts folders off file names; here `paths.clean` judges the whole path later."""
+
+    def sanitize_file_name(self, file_name: str) -> str | None:
+        return file_name or None
+
+
+class PathKeepingHandler(TemporaryFileUploadHandler):
+    """Streams each file to disk and gives it the attribute `sent_path`, which UploadedFile.name cannot hold."""
+
+    def new_file(self, field_name: str, file_name: str, *args: Any, **kwargs: Any) -> None:
+        self.sent_path = file_name
+        super().new_file(field_name, "upload", *args, **kwargs)
+
+    def file_complete(self, file_size: int) -> UploadedFile | None:
+        file = super().file_complete(file_size)
+        if file is not None:
+            file.sent_path = self.sent_path  # type: ignore[attr-defined]
+        return file
+
+
+class FolderUploadHandler(FileUploadHandler):
+    """Parses the request's body with the two classes above."""
+
+    def handle_raw_input(
+        self,
+        input_data: IO[bytes],
+        META: dict[str, Any],  # noqa: N803 - Django's name
+        content_length: int,
+        boundary: bytes,
+        encoding: str | None = None,
+    ) -> tuple[QueryDict, MultiValueDict[str, UploadedFile]]:
+        handlers = [PathKeepingHandler(self.request)]
+        return PathKeepingParser(META, input_data, handlers, encoding).parse()
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes | None:
+        return raw_data
+
+    def file_complete(self, file_size: int) -> UploadedFile | None:
+        return None
+
+
+def received(request: PageRequest, view: Callable[..., HttpResponse], found: Access) -> HttpResponse:
+    """Read the form's files, then answer with `view`; call this once the person is known to have the right.
+
+    The CSRF check reads the body, so it must come after the choice of the handler: the page's view is
+    csrf_exempt and this makes up for it.
+    """
+    settings.FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
+    request.upload_handlers = [FolderUploadHandler(request)]
+    try:
+        return csrf_protect(view)(request, found)
+    except TooManyFilesSent:
+        most = settings.DATA_UPLOAD_MAX_NUMBER_FILES
+        raise BadRequest(f"A form takes at most {most} files; use the Python client, or pack them together.") from None
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise BadRequest("The platform's disk is full; ask its administrator to make room.") from error
+        raise
+
+
+def path_in_folder(file: TemporaryUploadedFile) -> str:
+    """The file's path inside the folder that was chosen, whose own name comes first."""
+    first, _, rest = sent_path(file).partition("/")
+    return rest or first
+
+
+def sent_path(file: UploadedFile) -> str:
+    return str(getattr(file, "sent_path", file.name))
+
+
+def file_name(file: UploadedFile) -> str:
+    return PurePosixPath(sent_path(file)).name
+
+
+def export(
+    *, access: Access, wanted: dict[str, Any], files: Iterable[tuple[str, TemporaryUploadedFile]]
+) -> ModelVersion:
+    """Make a version of (path, file) pairs; whatever goes wrong leaves nothing behind."""
+    draft = services.start_upload(access=access, **wanted)
+    try:
+        for path, file in files:
+            services.add_file(draft=draft, path=path, blob=storage.receive(file.chunks()))
+        return services.finalise(access=access, draft=draft)
+    except BaseException:
+        services.discard(draft=draft)
+        raise

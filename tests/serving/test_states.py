@@ -1,0 +1,86 @@
+"""The status is one pure, total function of the facts."""
+
+import itertools
+
+import pytest
+from serving.states import ConditionType, ReplicaState, SeenReplica, Status, Wanted, derive
+
+READY, STARTING, STOPPING, EXITED = (
+    ReplicaState.READY,
+    ReplicaState.STARTING,
+    ReplicaState.STOPPING,
+    ReplicaState.EXITED,
+)
+
+
+def wanted(**changes: object) -> Wanted:
+    facts = {"revision": 2, "replicas": 2, "is_built": True, "was_ready": False, "has_run": True}
+    return Wanted(**(facts | changes))  # type: ignore[arg-type]
+
+
+def seen(*pairs: tuple[int, ReplicaState]) -> list[SeenReplica]:
+    return [SeenReplica(revision, state) for revision, state in pairs]
+
+
+@pytest.mark.parametrize(
+    ("wish", "replicas", "status"),
+    [
+        (wanted(replicas=0, is_built=False, has_run=False), seen(), Status.CREATING),
+        (wanted(replicas=0, has_run=False), seen(), Status.CREATED),
+        (wanted(replicas=0), seen(), Status.STOPPED),
+        (wanted(replicas=0), seen((2, EXITED)), Status.STOPPED),
+        (wanted(replicas=0), seen((2, STOPPING)), Status.STOPPING),
+        (wanted(replicas=0), seen((2, READY)), Status.STOPPING),
+        (wanted(replicas=0, failure="no disk"), seen(), Status.FAILED),
+        (wanted(), seen(), Status.STARTING),
+        (wanted(is_built=False), seen(), Status.STARTING),
+        (wanted(), seen((2, STARTING), (2, STARTING)), Status.STARTING),
+        (wanted(), seen((2, READY), (2, STARTING)), Status.STARTING),
+        (wanted(was_ready=True), seen((2, READY), (2, READY)), Status.RUNNING),
+        (wanted(was_ready=True), seen((2, READY), (2, STARTING)), Status.RUNNING),
+        (wanted(was_ready=True), seen((2, STARTING)), Status.STARTING),
+        (wanted(was_ready=True, setback="it died"), seen(), Status.STARTING),
+        (wanted(), seen((1, READY), (2, STARTING)), Status.UPDATING),
+        (wanted(), seen((1, READY), (2, READY)), Status.UPDATING),
+        (wanted(failure="bad script"), seen(), Status.FAILED),
+        (wanted(failure="bad script"), seen((2, STARTING)), Status.FAILED),
+        (wanted(failure="bad script"), seen((1, READY)), Status.RUNNING),
+        (wanted(failure="one port taken"), seen((2, READY)), Status.RUNNING),
+    ],
+)
+def test_the_status_follows_from_the_facts(wish: Wanted, replicas: list[SeenReplica], status: Status) -> None:
+    assert derive(wish, replicas).status == status
+
+
+def every_case() -> "itertools.product[tuple[object, ...]]":
+    pairs = list(itertools.product((1, 2), ReplicaState))
+    groups = [group for size in range(4) for group in itertools.combinations_with_replacement(pairs, size)]
+    flags = (False, True)
+    return itertools.product((0, 1, 2), flags, flags, flags, (None, "why"), (None, "before"), groups)
+
+
+def test_every_combination_has_a_status_and_a_reason_in_one_line() -> None:
+    for replicas, is_built, was_ready, has_run, failure, setback, group in every_case():
+        verdict = derive(Wanted(2, replicas, is_built, was_ready, has_run, failure, setback), seen(*group))  # type: ignore[misc,arg-type]
+        assert verdict.condition.reason
+        assert "\n" not in verdict.condition.reason
+
+
+def test_nothing_is_called_ready_while_no_replica_is() -> None:
+    for replicas, is_built, was_ready, has_run, failure, setback, group in every_case():
+        verdict = derive(Wanted(2, replicas, is_built, was_ready, has_run, failure, setback), seen(*group))  # type: ignore[misc,arg-type]
+        if (verdict.condition.type, verdict.condition.status) == (ConditionType.READY, True):
+            assert verdict.status == Status.RUNNING
+            assert any(state == READY for _, state in group)  # type: ignore[union-attr]
+
+
+def test_an_update_that_failed_says_which_revision_still_answers() -> None:
+    verdict = derive(wanted(failure="the script has no class Predict"), seen((1, READY)))
+    assert verdict.condition.reason == (
+        "Revision 1 answers; the update to revision 2 failed: the script has no class Predict"
+    )
+
+
+def test_a_predict_path_that_keeps_failing_shows_in_the_reason() -> None:
+    replicas = [SeenReplica(2, READY, "the last 5 predictions failed: ValueError"), SeenReplica(2, READY)]
+    assert "the last 5 predictions failed" in derive(wanted(was_ready=True), replicas).condition.reason

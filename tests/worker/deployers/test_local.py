@@ -1,0 +1,69 @@
+"""The local deployer keeps the contract, and what only processes can do wrong."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from tests.waiting import eventually
+from tests.worker.deployers.contract import ADDS, DeployerContract, living, ready
+from worker.deployers.base import Deployer, DeployerError, ServingSpec
+from worker.deployers.local import LocalDeployer
+from worker.deployers.processes import ProcessId
+
+
+class TestLocalDeployer(DeployerContract):
+    @pytest.fixture
+    def another(self, tmp_path: Path) -> Callable[[], LocalDeployer]:
+        return lambda: LocalDeployer(
+            root=tmp_path / "replicas",
+            artifacts=tmp_path / "artifacts",
+            log_dir=tmp_path / "logs",
+            python=settings.REPLICA_PYTHON,
+            grace_seconds=2,
+        )
+
+    @pytest.fixture
+    def deployer(self, another: Callable[[], LocalDeployer]) -> Iterator[Deployer]:
+        deployer = another()
+        yield deployer
+        deployer.remove("garden-sums-1")
+
+    def test_a_replica_does_not_outlive_its_runner(
+        self, deployer: LocalDeployer, spec: Callable[..., ServingSpec]
+    ) -> None:
+        deployer.apply(spec(0))
+        replica = ready(deployer, 1)[0]
+        process = ProcessId.of(int(replica.place.removeprefix("pid ")))
+        runner = (deployer.root / "garden-sums-1" / replica.name / "runner.json").read_text()
+        os.kill(int(runner.split(":")[1].split(",")[0]), signal.SIGKILL)
+        assert process is not None
+        eventually(lambda: not process.is_alive())
+        eventually(lambda: not living(deployer))
+
+    def test_a_pid_that_was_given_to_another_process_is_not_signalled(self) -> None:
+        mine = ProcessId.of(os.getpid())
+        assert mine is not None
+        imposter = ProcessId(mine.pid, mine.start_time + 1)
+        assert not imposter.is_alive()
+        imposter.send(signal.SIGKILL)
+
+    def test_bytes_that_changed_since_they_were_registered_are_a_named_failure(
+        self, deployer: Deployer, spec: Callable[..., ServingSpec]
+    ) -> None:
+        wanted = spec(0)
+        wanted.revisions[0].files[0].source.write_text("1 2 4")
+        with pytest.raises(DeployerError, match="weights.txt no longer has the bytes") as caught:
+            deployer.apply(wanted)
+        assert caught.value.code == "ArtifactCorrupt"
+        assert deployer.status("garden-sums-1") == []
+
+    def test_a_machine_that_cannot_start_the_interpreter_says_so_in_the_log(
+        self, tmp_path: Path, spec: Callable[..., ServingSpec]
+    ) -> None:
+        broken = LocalDeployer(tmp_path / "r", tmp_path / "a", tmp_path / "l", Path("/no/such/python"), 2)
+        broken.apply(spec(0, script=ADDS))
+        eventually(lambda: broken.status("garden-sums-1")[0].exit)
+        assert "could not be started" in "\n".join(broken.logs("garden-sums-1", "r1-0-1"))
