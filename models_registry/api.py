@@ -1,10 +1,15 @@
 """REST API: models, versions, uploads and project files."""
 
-from accounts.api import InProject
-from accounts.models import Scope
+from django.db.models import QuerySet
 from django.http import FileResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import generics, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api import InProject
+from accounts.models import Scope
 from models_registry import downloads, paths, queries, services
 from models_registry.incoming import RawBody, receive
 from models_registry.models import ModelVersion, ProjectFile, RegisteredModel
@@ -17,9 +22,6 @@ from models_registry.serializers import (
     UploadSerializer,
     VersionSerializer,
 )
-from rest_framework import generics, status
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 BYTES = {(200, "application/octet-stream"): OpenApiTypes.BINARY}
 BODY = {"application/octet-stream": OpenApiTypes.BINARY}
@@ -29,7 +31,7 @@ class Models(generics.ListAPIView[RegisteredModel], InProject):
     serializer_class = ModelSummarySerializer
     queryset = RegisteredModel.objects.none()
 
-    def filter_queryset(self, queryset: object) -> object:  # type: ignore[override]
+    def get_queryset(self) -> QuerySet[RegisteredModel]:
         return queries.models(self.reach().project)
 
 
@@ -156,7 +158,7 @@ class Files(generics.ListAPIView[ProjectFile], InProject):
     def get(self, request: Request, project: str) -> Response:
         return super().get(request, project=project)
 
-    def filter_queryset(self, queryset: object) -> object:  # type: ignore[override]
+    def get_queryset(self) -> QuerySet[ProjectFile]:
         return queries.free_files(self.reach().project, self.request.query_params.get("prefix", ""))
 
 

@@ -1,6 +1,7 @@
 """The API's addresses for models and files, below /api/projects/<project>/."""
 
 from django.urls import path
+
 from models_registry import api
 
 VERSION = "models/<str:model>/versions/<int:number>/"

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from django.http import FileResponse, StreamingHttpResponse
+
 from models_registry import storage
 from models_registry.models import ModelVersion, ProjectFile
 
@@ -29,7 +30,9 @@ def version(found: ModelVersion) -> StreamingHttpResponse:
     """All files of a version as a zip named `<model>_<version>.zip`, packed while it is sent."""
     files = list(found.files.select_related("blob").order_by("path"))
     response = StreamingHttpResponse(_zip(files), content_type="application/zip")
-    response["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(f'{found.model}_{found.number}.zip')}"
+    response["Content-Disposition"] = (
+        f"attachment; filename*=UTF-8''{quote(f'{found.model}_{found.number}.zip')}"
+    )
     response["X-Content-Type-Options"] = "nosniff"
     return response
 

@@ -1,8 +1,5 @@
 """The pages of a project's files: downloads, and what lies free under Resources/."""
 
-from accounts import access
-from accounts.models import Scope
-from accounts.pages import PageRequest
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
@@ -10,6 +7,10 @@ from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts import access
+from accounts.models import Scope
+from accounts.pages import PageRequest
 from models_registry import downloads, queries, services, storage, uploads
 from models_registry.errors import NoSuchThing, RegistryError
 from models_registry.forms import ResourceForm
@@ -42,7 +43,9 @@ def _resources(request: PageRequest, found: access.Access) -> HttpResponse:
         try:
             for file in form.cleaned_data["files"]:
                 path = f"{form.cleaned_data['folder']}/{uploads.file_name(file)}"
-                kept.append(services.save_file(access=found, path=path, blob=storage.receive(file.chunks()))[0])
+                kept.append(
+                    services.save_file(access=found, path=path, blob=storage.receive(file.chunks()))[0]
+                )
         except (RegistryError, BadPath, StorageError) as error:
             form.add_error("files", str(error))
         else:

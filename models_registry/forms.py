@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+
 from models_registry import paths, uploads
 from models_registry.models import model_name
 
@@ -62,7 +63,11 @@ class ExportForm(forms.Form):
         help_text="Letters, digits and underscores. An existing name gets a new version.",
     )
     number = forms.IntegerField(
-        label="Version", required=False, min_value=1, max_value=999_999_999, help_text="Empty: the next number."
+        label="Version",
+        required=False,
+        min_value=1,
+        max_value=999_999_999,
+        help_text="Empty: the next number.",
     )
     may_overwrite = forms.BooleanField(
         label="Overwrite that version if it exists",
@@ -70,7 +75,9 @@ class ExportForm(forms.Form):
         help_text="Running servings keep the files they started with.",
     )
     folder = FilesField(
-        widget=Folder, required=False, help_text="Its files keep their places inside it; its own name is left out."
+        widget=Folder,
+        required=False,
+        help_text="Its files keep their places inside it; its own name is left out.",
     )
     files = FilesField(required=False, help_text="Single files, such as a model and its script.")
     framework = forms.CharField(max_length=50, required=False, help_text="Such as scikit-learn or PyTorch.")
@@ -91,7 +98,9 @@ class ExportForm(forms.Form):
     def wanted(self) -> dict[str, Any]:
         """The arguments of `services.start_upload`."""
         given = self.cleaned_data
-        plain = {name: given[name] for name in ("number", "may_overwrite", "description", "framework", "metrics")}
+        plain = {
+            name: given[name] for name in ("number", "may_overwrite", "description", "framework", "metrics")
+        }
         return {"model_name": given["name"], **plain}
 
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 from django.http import UnreadablePostError
-from models_registry import storage
-from models_registry.models import Blob
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
+
+from models_registry import storage
+from models_registry.models import Blob
 
 SHA256_LENGTH = 64
 
@@ -20,7 +21,7 @@ class RawBody(BaseParser):
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
-    ) -> IO[Any]:
+    ) -> Any:
         return stream
 
 
@@ -39,5 +40,6 @@ def receive(request: Request) -> Blob:
 def _pieces(request: Request) -> Iterator[bytes]:
     """The body in pieces; one that breaks off just ends, and the count tells."""
     with contextlib.suppress(UnreadablePostError):
-        while piece := request.data.read(storage.CHUNK):
+        body: Any = request.data
+        while piece := body.read(storage.CHUNK):
             yield piece

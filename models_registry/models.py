@@ -2,11 +2,12 @@
 
 import uuid
 
-from accounts.models import Project, User
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+
+from accounts.models import Project, User
 
 model_name = RegexValidator(
     r"^[a-zA-Z0-9_]{1,100}\Z", "A model name has 1 to 100 letters, digits or underscores, and nothing else."
@@ -63,7 +64,9 @@ class ModelVersion(models.Model):
             models.UniqueConstraint(
                 fields=["model", "number"], condition=Q(state="ready"), name="one_ready_version_per_number"
             ),
-            models.CheckConstraint(condition=Q(state="draft") | Q(number__gte=1), name="ready_version_has_number"),
+            models.CheckConstraint(
+                condition=Q(state="draft") | Q(number__gte=1), name="ready_version_has_number"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -131,7 +134,9 @@ class ArtifactFile(models.Model):
 
     class Meta:
         ordering = ["path"]
-        constraints = [models.UniqueConstraint(fields=["artifact", "path"], name="artifact_path_names_one_file")]
+        constraints = [
+            models.UniqueConstraint(fields=["artifact", "path"], name="artifact_path_names_one_file")
+        ]
 
     def __str__(self) -> str:
         return self.path

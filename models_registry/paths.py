@@ -8,7 +8,9 @@ MODELS = "Models"
 RESOURCES = "Resources"
 LONGEST = 500
 LONGEST_NAME = 200
-VERSIONED = re.compile(r"Models/(?P<model>[a-zA-Z0-9_]+)/(?P<number>[1-9][0-9]{0,8})/(?P<inside>.+)", re.ASCII)
+VERSIONED = re.compile(
+    r"Models/(?P<model>[a-zA-Z0-9_]+)/(?P<number>[1-9][0-9]{0,8})/(?P<inside>.+)", re.ASCII
+)
 
 
 class BadPath(ValueError):
@@ -36,7 +38,9 @@ def clean(path: str) -> str:
     if "\\" in path:
         raise BadPath(f"Write {path!r} with forward slashes.")
     if path.startswith("/"):
-        raise BadPath(f"{path!r} is absolute; give a path inside the project, such as Models/iris/1/model.pkl.")
+        raise BadPath(
+            f"{path!r} is absolute; give a path inside the project, such as Models/iris/1/model.pkl."
+        )
     for part in path.split("/"):
         _check_part(part, path)
     return path

@@ -5,9 +5,10 @@ import json
 from collections.abc import Iterable
 from datetime import timedelta
 
-from accounts.models import Project
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
+
+from accounts.models import Project
 from models_registry import paths
 from models_registry.errors import NoSuchThing
 from models_registry.models import ArtifactFile, Blob, ModelVersion, ProjectFile, RegisteredModel
@@ -52,6 +53,12 @@ def version(project: Project, name: str, number: int) -> ModelVersion:
     return found
 
 
+def latest_version(project: Project, name: str) -> ModelVersion:
+    found = versions(model(project, name)).first()
+    assert found is not None  # model() finds only models with a ready version
+    return found
+
+
 def draft(project: Project, upload: str) -> ModelVersion:
     found = (
         ModelVersion.objects.filter(model__project=project, state=ModelVersion.State.DRAFT, upload=upload)
@@ -65,7 +72,11 @@ def draft(project: Project, upload: str) -> ModelVersion:
 
 def best_version(model: RegisteredModel, metric: str, *, highest: bool) -> ModelVersion:
     """The version whose numeric `metric` is highest (or lowest); numbers written as text count."""
-    scored = [(number, each) for each in versions(model) if (number := _number(each.metrics.get(metric))) is not None]
+    scored = [
+        (number, each)
+        for each in versions(model)
+        if (number := _number(each.metrics.get(metric))) is not None
+    ]
     if not scored:
         raise NoSuchThing(f"No version of {model} has a numeric metric {metric}.")
     choose = max if highest else min
@@ -80,7 +91,9 @@ def _number(value: object) -> float | None:
 
 
 def servings_using(version: ModelVersion) -> list[str]:
-    return list(version.revisions.order_by("serving__name").values_list("serving__name", flat=True).distinct())
+    return list(
+        version.revisions.order_by("serving__name").values_list("serving__name", flat=True).distinct()
+    )
 
 
 def free_files(project: Project, prefix: str = "") -> QuerySet[ProjectFile]:
@@ -109,7 +122,9 @@ def file(project: Project, path: str) -> ProjectFile:
 
 def children(project: Project, folder: str) -> list[ProjectFile]:
     """The free files at or below a project path."""
-    folder = paths.resource(paths.project_relative(folder.rstrip("/"), project.name) + "/x").removesuffix("/x")
+    folder = paths.resource(paths.project_relative(folder.rstrip("/"), project.name) + "/x").removesuffix(
+        "/x"
+    )
     return list(free_files(project).filter(Q(path=folder) | Q(path__startswith=f"{folder}/")))
 
 

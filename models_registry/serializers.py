@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from rest_framework import serializers
+
 from models_registry import queries
 from models_registry.models import ModelVersion, ProjectFile, RegisteredModel
-from rest_framework import serializers
 
 
 class FileSerializer(serializers.ModelSerializer[ProjectFile]):
@@ -27,7 +28,16 @@ class VersionSummarySerializer(serializers.ModelSerializer[ModelVersion]):
 
     class Meta:
         model = ModelVersion
-        fields = ["model", "version", "description", "framework", "metrics", "size", "created_by", "created_at"]
+        fields = [
+            "model",
+            "version",
+            "description",
+            "framework",
+            "metrics",
+            "size",
+            "created_by",
+            "created_at",
+        ]
 
 
 class VersionSerializer(VersionSummarySerializer):
@@ -80,8 +90,12 @@ class MetricsField(serializers.DictField):
 class NewUploadSerializer(serializers.Serializer[ModelVersion]):
     version = serializers.IntegerField(min_value=1, max_value=999_999_999, required=False, allow_null=True)
     overwrite = serializers.BooleanField(default=False)
-    description = serializers.CharField(required=False, default="", allow_blank=True, allow_null=True, max_length=10_000)
-    framework = serializers.CharField(required=False, default="", allow_blank=True, allow_null=True, max_length=50)
+    description = serializers.CharField(
+        required=False, default="", allow_blank=True, allow_null=True, max_length=10_000
+    )
+    framework = serializers.CharField(
+        required=False, default="", allow_blank=True, allow_null=True, max_length=50
+    )
     metrics = MetricsField(required=False, allow_null=True)
 
 
@@ -96,4 +110,4 @@ class UploadSerializer(serializers.ModelSerializer[ModelVersion]):
 
 
 class CopySerializer(serializers.Serializer[object]):
-    source = serializers.CharField(max_length=500, help_text="a file or folder such as Resources/iris")
+    source = serializers.CharField(max_length=500, help_text="a file or folder such as Resources/iris")  # type: ignore[assignment]

@@ -3,13 +3,14 @@
 import hashlib
 from typing import Any
 
-from accounts.access import Access
-from accounts.models import Project
-from accounts.services import record
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Max, ProtectedError
 from django.utils import timezone
+
+from accounts.access import Access
+from accounts.models import Project
+from accounts.services import record
 from models_registry import paths, queries, storage
 from models_registry.errors import Empty, InUse, NoSuchThing, RegistryError, VersionExists
 from models_registry.models import Artifact, ArtifactFile, Blob, ModelVersion, ProjectFile, RegisteredModel
@@ -72,7 +73,9 @@ def copy_into(*, draft: ModelVersion, source: str) -> int:
         raise NoSuchThing(f"There is nothing at {source} in {project}.")
     relative = paths.project_relative(source, project.name)
     for file in found:
-        inside = file.path.rsplit("/", 1)[-1] if file.path == relative else file.path.removeprefix(f"{relative}/")
+        inside = (
+            file.path.rsplit("/", 1)[-1] if file.path == relative else file.path.removeprefix(f"{relative}/")
+        )
         add_file(draft=draft, path=inside, blob=file.blob)
     return len(found)
 
@@ -140,7 +143,9 @@ def save_file(*, access: Access, path: str, blob: Blob) -> tuple[ProjectFile, bo
 @transaction.atomic
 def delete_file(*, access: Access, file: ProjectFile) -> None:
     if file.version is not None:
-        raise InUse(f"{file} belongs to a model version, which does not change; export a new version instead.")
+        raise InUse(
+            f"{file} belongs to a model version, which does not change; export a new version instead."
+        )
     record(project=access.project, actor=access.user.username, action="delete_file", target=file.path)
     file.delete()
 
@@ -181,7 +186,10 @@ def _refuse_existing(model: RegisteredModel, number: int) -> None:
 def _clashes(draft: ModelVersion, path: str) -> bool:
     """Whether `path` would be a folder of, or lie under, a file that is already there."""
     parents = [path.rsplit("/", depth)[0] for depth in range(1, path.count("/") + 1)]
-    return draft.files.filter(path__in=parents).exists() or draft.files.filter(path__startswith=f"{path}/").exists()
+    return (
+        draft.files.filter(path__in=parents).exists()
+        or draft.files.filter(path__startswith=f"{path}/").exists()
+    )
 
 
 def _publish(draft: ModelVersion) -> ModelVersion:

@@ -10,6 +10,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+
 from models_registry.models import Blob
 
 CHUNK = 1024 * 1024

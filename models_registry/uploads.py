@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 from typing import IO, Any
 
-from accounts.access import Access
-from accounts.pages import PageRequest
 from django.conf import settings
 from django.core.exceptions import BadRequest, TooManyFilesSent
 from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
@@ -15,6 +13,9 @@ from django.http import HttpResponse, QueryDict
 from django.http.multipartparser import MultiPartParser
 from django.utils.datastructures import MultiValueDict
 from django.views.decorators.csrf import csrf_protect
+
+from accounts.access import Access
+from accounts.pages import PageRequest
 from models_registry import services, storage
 from models_registry.models import ModelVersion
 
@@ -73,7 +74,9 @@ def received(request: PageRequest, view: Callable[..., HttpResponse], found: Acc
         return csrf_protect(view)(request, found)
     except TooManyFilesSent:
         most = settings.DATA_UPLOAD_MAX_NUMBER_FILES
-        raise BadRequest(f"A form takes at most {most} files; use the Python client, or pack them together.") from None
+        raise BadRequest(
+            f"A form takes at most {most} files; use the Python client, or pack them together."
+        ) from None
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise BadRequest("The platform's disk is full; ask its administrator to make room.") from error

@@ -1,6 +1,7 @@
 """The pages of models, versions and files; no fixed part stands where a name may."""
 
 from django.urls import path
+
 from models_registry import file_views, views
 
 urlpatterns = [

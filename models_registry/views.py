@@ -1,8 +1,5 @@
 """The pages of models and their versions."""
 
-from accounts import access
-from accounts.models import Scope
-from accounts.pages import PageRequest
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
@@ -10,6 +7,10 @@ from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts import access
+from accounts.models import Scope
+from accounts.pages import PageRequest
 from models_registry import downloads, queries, services, uploads
 from models_registry.errors import NoSuchThing, RegistryError, VersionExists
 from models_registry.forms import ExportForm
@@ -70,7 +71,9 @@ def export(request: PageRequest, project: str) -> HttpResponse:
 
 def _export(request: PageRequest, found: access.Access) -> HttpResponse:
     initial = {"name": request.GET.get("model", "")}
-    form = ExportForm(request.POST, request.FILES) if request.method == "POST" else ExportForm(initial=initial)
+    form = (
+        ExportForm(request.POST, request.FILES) if request.method == "POST" else ExportForm(initial=initial)
+    )
     if form.is_valid():
         try:
             made = uploads.export(access=found, wanted=form.wanted(), files=form.chosen())

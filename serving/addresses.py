@@ -1,6 +1,7 @@
 """The two addresses of a serving: the path under the platform's own, and the replicas' shared port."""
 
 from django.conf import settings
+
 from serving.models import Serving
 
 

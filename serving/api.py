@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from accounts.access import Access
-from accounts.api import InProject
-from accounts.models import Scope
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
+
+from accounts.access import Access
+from accounts.api import InProject
+from accounts.models import Scope
 from serving import logs, queries, services
 from serving.errors import NoSuchServing
 from serving.models import InferenceRecord, Replica, Revision, Serving, ServingEvent
@@ -33,7 +34,7 @@ class Servings(generics.ListAPIView[Serving], InProject):
     serializer_class = ServingSerializer
     queryset = Serving.objects.none()
 
-    def filter_queryset(self, queryset: object) -> Any:
+    def get_queryset(self) -> QuerySet[Serving]:
         return queries.search(self.reach().project, self.request.query_params.get("q", ""))
 
     @extend_schema(parameters=[OpenApiParameter("q", description="words in name, model or status")])
@@ -122,14 +123,16 @@ class Rollback(InServing):
     def post(self, request: Request, project: str, name: str, number: int) -> Response:
         access = self.reach(Scope.WRITE)
         serving = queries.serving(access.project, name)
-        return Response(ServingSerializer(services.roll_back(access=access, serving=serving, number=number)).data)
+        return Response(
+            ServingSerializer(services.roll_back(access=access, serving=serving, number=number)).data
+        )
 
 
 class Revisions(generics.ListAPIView[Revision], InServing):
     serializer_class = RevisionSerializer
     queryset = Revision.objects.none()
 
-    def filter_queryset(self, queryset: object) -> QuerySet[Revision]:
+    def get_queryset(self) -> QuerySet[Revision]:
         return queries.revisions(self.serving())
 
 
@@ -139,7 +142,7 @@ class Replicas(generics.ListAPIView[Replica], InServing):
     serializer_class = ReplicaSerializer
     queryset = Replica.objects.none()
 
-    def filter_queryset(self, queryset: object) -> QuerySet[Replica]:
+    def get_queryset(self) -> QuerySet[Replica]:
         return queries.replicas(self.serving())
 
 
@@ -149,7 +152,7 @@ class Events(generics.ListAPIView[ServingEvent], InServing):
     serializer_class = EventSerializer
     queryset = ServingEvent.objects.none()
 
-    def filter_queryset(self, queryset: object) -> QuerySet[ServingEvent]:
+    def get_queryset(self) -> QuerySet[ServingEvent]:
         return queries.events(self.serving())
 
 
@@ -159,14 +162,16 @@ class InferenceRecords(generics.ListAPIView[InferenceRecord], InServing):
     serializer_class = InferenceRecordSerializer
     queryset = InferenceRecord.objects.none()
 
-    def filter_queryset(self, queryset: object) -> QuerySet[InferenceRecord]:
+    def get_queryset(self) -> QuerySet[InferenceRecord]:
         return queries.inference_records(self.serving())
 
 
 class LogsQuerySerializer(serializers.Serializer[Any]):
     replica = serializers.CharField(required=False, default="", allow_blank=True)
     search = serializers.CharField(required=False, default="", allow_blank=True, trim_whitespace=False)
-    tail = serializers.IntegerField(required=False, default=DEFAULT_LINES, min_value=1, max_value=logs.MOST_LINES)
+    tail = serializers.IntegerField(
+        required=False, default=DEFAULT_LINES, min_value=1, max_value=logs.MOST_LINES
+    )
 
 
 class Logs(InServing):

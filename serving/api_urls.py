@@ -1,6 +1,7 @@
 """The API's addresses for servings, below /api/projects/<project>/."""
 
 from django.urls import path
+
 from serving import api
 
 SERVING = "servings/<str:name>/"

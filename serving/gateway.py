@@ -6,11 +6,20 @@ from dataclasses import dataclass, field
 
 import httpx
 from django.conf import settings
+
 from serving import queries
 from serving.models import Serving
 
 PASSED_ON = ("content-type", "content-encoding", "accept", "ce-id", "ce-source", "ce-type", "ce-specversion")
-DROPPED = {"connection", "keep-alive", "transfer-encoding", "content-encoding", "content-length", "date", "server"}
+DROPPED = {
+    "connection",
+    "keep-alive",
+    "transfer-encoding",
+    "content-encoding",
+    "content-length",
+    "date",
+    "server",
+}
 
 ROUNDS = 2  # a kept connection may have been closed by its replica just now
 
@@ -30,15 +39,29 @@ class Answer:
 
 
 def forward(
-    serving: Serving, *, method: str, path: str, body: bytes, headers: dict[str, str], request_id: str
+    serving: Serving,
+    *,
+    method: str,
+    path: str,
+    body: bytes,
+    headers: dict[str, str],
+    request_id: str,
+    caller: str = "browser",
 ) -> Answer:
-    """Send the request to the serving's replicas in turn; the caller has been authorised already."""
+    """Send the request to the serving's replicas in turn.
+
+    `caller` has been authorised already: the id of a key, or “browser” for somebody who is signed in.
+    """
     addresses = queries.ready_addresses(serving)
     if not addresses:
         return _refusal(serving)
     first = next(_turn) % len(addresses)
     sent = {name: value for name, value in headers.items() if name.lower() in PASSED_ON}
-    sent |= {"X-Hopyard-Internal": serving.gateway_token, "X-Request-Id": request_id}
+    sent |= {
+        "X-Hopyard-Internal": serving.gateway_token,
+        "X-Hopyard-Caller": caller,
+        "X-Request-Id": request_id,
+    }
     for address in [*addresses[first:], *addresses[:first]] * ROUNDS:
         try:
             response = _client().request(method, f"http://{address}/{path}", content=body, headers=sent)
@@ -60,7 +83,9 @@ def _refusal(serving: Serving) -> Answer:
     if serving.has_given_up and serving.failure:
         reason = serving.failure["reason"]
         return Answer(503, b"", error=f"{serving} failed: {reason}", code=serving.failure["code"])
-    return Answer(503, b"", {"Retry-After": "2"}, f"{serving} is starting: {serving.condition_reason}.", "Starting")
+    return Answer(
+        503, b"", {"Retry-After": "2"}, f"{serving} is starting: {serving.condition_reason}.", "Starting"
+    )
 
 
 def _client() -> httpx.Client:

@@ -1,16 +1,16 @@
 """`/inference/<project>/<serving>/…`: the gateway as a Django view, for one machine without a proxy."""
 
-from accounts import access, authentication
-from accounts.models import ApiKey, Member, Project, Scope
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
+
+from accounts import access, authentication
+from accounts.models import ApiKey, Member, Project, Scope
 from serving import gateway, queries
 from serving.errors import NoSuchServing
 from serving.gateway import Answer
-
 
 _MISSING = "Send an API key in the header Authorization: ApiKey <key>; the project's page API keys makes one."
 _UNKNOWN = "This API key is unknown, expired or revoked; make a new one on the project's page API keys."
@@ -30,24 +30,34 @@ def inference(request: HttpRequest, project: str, serving: str, path: str) -> Ht
         found = queries.serving(_project(key, project), serving)
     except NoSuchServing as error:
         return _error(request, 404, "NotFound", str(error))
-    if int(request.META.get("CONTENT_LENGTH") or 0) > settings.MAX_INFERENCE_BYTES:
+    size = int(request.META.get("CONTENT_LENGTH") or 0)
+    if size > settings.MAX_INFERENCE_BYTES:
         limit = settings.MAX_INFERENCE_BYTES // 1024**2
         return _error(request, 413, "TooLarge", f"A request may have at most {limit} MB.")
+    body = request.read()
+    if len(body) != size:
+        return _error(
+            request, 400, "Incomplete", "The request ended before all of it arrived; send it again."
+        )
     answer = gateway.forward(
         found,
         method=request.method or "POST",
         path=path,
-        body=request.read(),
+        body=body,
         headers=dict(request.headers),
         request_id=request.META["HOPYARD_REQUEST_ID"],
+        caller=key.id,
     )
     return _respond(request, answer)
 
 
-
 def _project(key: ApiKey, name: str) -> Project:
     """The key's project if it is the asked one and the key may predict there."""
-    member = Member.objects.filter(project=key.project_id, user=key.user_id).select_related("project", "user").first()
+    member = (
+        Member.objects.filter(project=key.project_id, user=key.user_id)
+        .select_related("project", "user")
+        .first()
+    )
     if member is None or member.project.name != name:
         raise Http404(f"This API key does not belong to a project {name}.")
     if not access.of_member(member, key).can_predict:

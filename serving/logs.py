@@ -1,12 +1,16 @@
 """Reads the replicas' logs, which the runner of each keeps as `<LOG_DIR>/<serving key>/<replica>.log`."""
 
 import contextlib
+import hashlib
 import os
+import shutil
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
+
 from serving.models import Serving
 
 TAIL_BYTES = 2 * 1024 * 1024
@@ -24,7 +28,11 @@ class ReplicaLog:
 def replicas_with_logs(serving: Serving) -> list[str]:
     """Names of all replicas whose log is kept, the one written last first."""
     folder = _folder(serving)
-    found = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True) if folder.is_dir() else []
+    found = (
+        sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
+        if folder.is_dir()
+        else []
+    )
     return [path.stem for path in found]
 
 
@@ -35,9 +43,27 @@ def tail(serving: Serving, *, replica: str = "", search: str = "", lines: int = 
     return [ReplicaLog(name, _last(_folder(serving) / f"{name}.log", search, lines)) for name in chosen]
 
 
+def tag(serving: Serving) -> str:
+    """Changes whenever a log of the serving does."""
+    folder = _folder(serving)
+    found = sorted(folder.glob("*.log")) if folder.is_dir() else []
+    facts = [(path.name, (stat := path.stat()).st_size, stat.st_mtime_ns) for path in found]
+    return hashlib.blake2b(repr(facts).encode(), digest_size=8).hexdigest()
+
+
 def path_of(serving: Serving, replica: str) -> Path | None:
     """The whole log of a replica, or None if there is no such replica."""
     return _folder(serving) / f"{replica}.log" if replica in replicas_with_logs(serving) else None
+
+
+def forget(serving: Serving, replicas: Iterable[str] | None = None) -> None:
+    """Delete the logs of some replicas, or of all of them."""
+    if replicas is None:
+        shutil.rmtree(_folder(serving), ignore_errors=True)
+        return
+    for name in replicas:
+        for suffix in ("log", "log.1"):
+            (_folder(serving) / f"{name}.{suffix}").unlink(missing_ok=True)
 
 
 def _last(path: Path, search: str, lines: int) -> list[str]:

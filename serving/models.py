@@ -3,11 +3,12 @@
 import secrets
 from functools import partial
 
-from accounts.models import Project, User
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+
+from accounts.models import Project, User
 from models_registry.models import Artifact, Blob, ModelVersion
 from serving.states import Condition, ConditionType, ReplicaState, Status
 
@@ -78,6 +79,13 @@ class Serving(models.Model):
         return Condition(ConditionType(self.condition_type), self.condition_status, self.condition_reason)
 
     @property
+    def current(self) -> "Revision":
+        """The revision that is wanted; every serving has one from its creation to its deletion."""
+        if self.revision is None:
+            raise LookupError(f"{self} has no revision.")
+        return self.revision
+
+    @property
     def key(self) -> str:
         """The name deployers know it by: unique in the installation, for ever."""
         return f"{self.project.name}-{self.name}-{self.pk}".lower().replace("_", "-")
@@ -111,7 +119,9 @@ class Revision(models.Model):
 
     class Meta:
         ordering = ["-number"]
-        constraints = [models.UniqueConstraint(fields=["serving", "number"], name="revision_numbers_are_unique")]
+        constraints = [
+            models.UniqueConstraint(fields=["serving", "number"], name="revision_numbers_are_unique")
+        ]
 
     def __str__(self) -> str:
         return f"{self.serving} revision {self.number}"
@@ -133,7 +143,9 @@ class Replica(models.Model):
     revision = models.PositiveIntegerField()
     slot = models.PositiveIntegerField()
     attempt = models.PositiveIntegerField()
-    state = models.CharField(max_length=10, choices=[(s, s) for s in ReplicaState], default=ReplicaState.STARTING)
+    state = models.CharField(
+        max_length=10, choices=[(s, s) for s in ReplicaState], default=ReplicaState.STARTING
+    )
     address = models.CharField(max_length=200, blank=True)
     place = models.CharField(max_length=200, blank=True)
     complaint = models.TextField(blank=True)

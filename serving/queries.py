@@ -3,8 +3,9 @@
 import hashlib
 from collections.abc import Iterable
 
-from accounts.models import Project
 from django.db.models import Count, F, Q, QuerySet
+
+from accounts.models import Project
 from serving.errors import NoSuchServing
 from serving.models import InferenceRecord, Replica, Revision, Serving, ServingEvent
 from serving.states import ReplicaState
@@ -61,7 +62,9 @@ def _tag(rows: Iterable[tuple[object, ...]]) -> str:
 
 
 def revisions(serving: Serving) -> QuerySet[Revision]:
-    return serving.revisions.select_related("created_by", "model_version__model", "artifact").order_by("-number")
+    return serving.revisions.select_related("created_by", "model_version__model", "artifact").order_by(
+        "-number"
+    )
 
 
 def replicas(serving: Serving) -> QuerySet[Replica]:

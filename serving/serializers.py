@@ -4,6 +4,7 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+
 from serving import addresses
 from serving.models import InferenceLogging, InferenceRecord, Replica, Revision, Serving, ServingEvent
 from serving.settings import CREATE
@@ -137,8 +138,12 @@ class SettingsSerializer(serializers.Serializer[Any]):
     topic = serializers.CharField(max_length=100, required=False, allow_null=True, default=CREATE)
     topic_partitions = serializers.IntegerField(required=False)
     topic_replication = serializers.IntegerField(required=False)
-    inference_logging = serializers.ChoiceField(choices=InferenceLogging.choices, required=False, allow_null=True)
-    env = serializers.DictField(child=serializers.CharField(allow_blank=True), required=False, allow_null=True)
+    inference_logging = serializers.ChoiceField(
+        choices=InferenceLogging.choices, required=False, allow_null=True
+    )
+    env = serializers.DictField(
+        child=serializers.CharField(allow_blank=True), required=False, allow_null=True
+    )
     description = serializers.CharField(required=False, allow_blank=True, allow_null=True, max_length=10_000)
     expected_revision = serializers.IntegerField(required=False, allow_null=True)
 

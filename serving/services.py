@@ -4,13 +4,14 @@ import dataclasses
 import secrets
 from typing import Any
 
-from accounts.access import Access
-from accounts.services import record
 from django.conf import settings as platform
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
+
+from accounts.access import Access
+from accounts.services import record
 from serving import queries, settings, work
 from serving.errors import EditedMeanwhile, NameTaken, NoSuchServing, ServingError
 from serving.models import Revision, Serving, ServingEvent, serving_name
@@ -36,7 +37,9 @@ def create(*, access: Access, wanted: Settings) -> tuple[Serving, bool]:
         with transaction.atomic():
             serving.save()
     except IntegrityError:
-        raise NameTaken(f"Somebody else has just created {wanted.name}; look at it first.", field="name") from None
+        raise NameTaken(
+            f"Somebody else has just created {wanted.name}; look at it first.", field="name"
+        ) from None
     _adopt(access, serving, revision)
     _tell(access, serving, "created", f"Created with {revision.model_version}")
     work.reconcile_on_commit(serving)
@@ -52,8 +55,7 @@ def update(
     `expected_revision` is the revision the editor saw: another one now means somebody was faster.
     """
     serving = _locked(serving)
-    current = serving.revision
-    assert current is not None
+    current = serving.current
     if expected_revision is not None and expected_revision != current.number:
         raise EditedMeanwhile(_who_was_faster(serving, current))
     if "name" in changes and changes["name"] != serving.name:
@@ -61,7 +63,9 @@ def update(
     wanted = dataclasses.replace(settings.of(serving), **changes)
     revision = settings.revision(access.project, wanted, current)
     if wanted.description != serving.description:
-        Serving.objects.filter(pk=serving.pk).update(description=wanted.description, updated_at=timezone.now())
+        Serving.objects.filter(pk=serving.pk).update(
+            description=wanted.description, updated_at=timezone.now()
+        )
     if not settings.same(revision, current):
         _adopt(access, serving, revision)
         _tell(access, serving, "edited", f"Revision {revision.number}: {_changed(current, revision)}")
@@ -87,19 +91,18 @@ def roll_back(*, access: Access, serving: Serving, number: int) -> Serving:
 def start(*, access: Access, serving: Serving) -> Serving:
     """Want the serving to run; a running one stays as it is, a failed one gets new attempts."""
     serving = _locked(serving)
-    assert serving.revision is not None
     if serving.wanted_replicas and not serving.has_given_up:
         return serving
     now = timezone.now()
     _wish(
         serving,
-        wanted_replicas=serving.revision.replicas,
+        wanted_replicas=serving.current.replicas,
         deployed_at=now,
         started_at=now,
         was_ready=False,
         **_NEW_ATTEMPTS,
     )
-    _tell(access, serving, "started", f"Asked to run {_replicas(serving.revision.replicas)}")
+    _tell(access, serving, "started", f"Asked to run {_replicas(serving.current.replicas)}")
     work.reconcile_on_commit(serving)
     return queries.serving(access.project, serving.name)
 
@@ -162,8 +165,7 @@ def _locked(serving: Serving) -> Serving:
 
 
 def _same_or_taken(access: Access, existing: Serving, wanted: Settings) -> Serving:
-    current = existing.revision
-    assert current is not None
+    current = existing.current
     if (existing.name, existing.description) == (wanted.name, wanted.description):
         asked = settings.revision(access.project, wanted, current)
         if settings.same(asked, current):
@@ -178,7 +180,7 @@ def _check_name(name: str) -> None:
     try:
         serving_name(name)
     except ValidationError as error:
-        raise ServingError(error.message, field="name") from None
+        raise ServingError(" ".join(error.messages), field="name") from None
 
 
 def _free_port() -> int:
@@ -186,7 +188,9 @@ def _free_port() -> int:
     taken = set(Serving.objects.values_list("port", flat=True))
     free = [port for port in platform.SERVING_PORTS if port not in taken]
     if not free:
-        raise ServingError("Every port of HOPYARD_SERVING_PORTS is taken; delete a serving or widen the range.")
+        raise ServingError(
+            "Every port of HOPYARD_SERVING_PORTS is taken; delete a serving or widen the range."
+        )
     return secrets.choice(free)
 
 

@@ -5,8 +5,9 @@ import secrets
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from accounts.models import Project
 from django.conf import settings as platform
+
+from accounts.models import Project
 from models_registry import paths
 from models_registry import queries as registry
 from models_registry.errors import RegistryError
@@ -63,7 +64,7 @@ SNAPSHOT = ("model_version_id", "script_path", "script_id", "topic", *COPIED)
 
 def of(serving: Serving) -> Settings:
     """The settings that would make the serving's current revision again."""
-    revision = serving.revision
+    revision = serving.current
     assert revision is not None
     return Settings(
         name=serving.name,
@@ -127,7 +128,7 @@ def _version(project: Project, wanted: Settings) -> ModelVersion:
         )
     try:
         if number is None:
-            number = registry.model(project, model).latest
+            return registry.latest_version(project, model)
         return registry.version(project, model, number)
     except RegistryError as error:
         is_known = registry.models(project).filter(name=model).exists()
@@ -179,5 +180,7 @@ def _topic(project: Project, wanted: Settings, current: Revision | None) -> str:
             return current.topic
         return f"{wanted.name}-inf{secrets.randbelow(10_000):04d}"
     if not Revision.objects.filter(serving__project=project, topic=asked).exists():
-        raise ServingError(f"There is no topic {asked} in {project}; write CREATE for a new one, or NONE.", field="topic")
+        raise ServingError(
+            f"There is no topic {asked} in {project}; write CREATE for a new one, or NONE.", field="topic"
+        )
     return asked

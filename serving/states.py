@@ -113,7 +113,9 @@ def _gave_up(wanted: Wanted, ready: Sequence[SeenReplica]) -> Verdict:
     answering = ready[0].revision
     if answering == wanted.revision:
         return _verdict(Status.RUNNING, ConditionType.READY, True, f"{_of(ready, wanted)}; {wanted.failure}")
-    reason = f"Revision {answering} answers; the update to revision {wanted.revision} failed: {wanted.failure}"
+    reason = (
+        f"Revision {answering} answers; the update to revision {wanted.revision} failed: {wanted.failure}"
+    )
     return _verdict(Status.RUNNING, ConditionType.READY, True, reason)
 
 
@@ -138,10 +140,12 @@ def _starting(wanted: Wanted, new: Sequence[SeenReplica], alive: Sequence[SeenRe
         return _verdict(Status.STARTING, ConditionType.STARTED, None, "Replacing the replicas that ended")
     if not alive:
         return _verdict(Status.STARTING, ConditionType.SCHEDULED, None, "Waiting for the worker")
-    return _verdict(Status.STARTING, ConditionType.INITIALIZED, None, f"Loading the model; {_of(new, wanted)}")
+    return _verdict(
+        Status.STARTING, ConditionType.INITIALIZED, None, f"Loading the model; {_of(new, wanted)}"
+    )
 
 
-def _verdict(status: Status, type_: ConditionType, so: bool | None, reason: str) -> Verdict:  # noqa: FBT001
+def _verdict(status: Status, type_: ConditionType, so: bool | None, reason: str) -> Verdict:
     return Verdict(status, Condition(type_, so, reason))
 
 

@@ -1,5 +1,21 @@
-"""The pages of this app."""
+"""The pages of servings; no fixed part stands where a name may."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from serving.views import actions, detail, editing, listing, logs, trying
+
+urlpatterns = [
+    path("servings/", listing.servings, name="servings"),
+    path("new-serving/", editing.create, name="serving-create"),
+    path("servings/<str:name>/", detail.overview, name="serving"),
+    path("servings/<str:name>/edit/", editing.edit, name="serving-edit"),
+    path("servings/<str:name>/try/", trying.try_it, name="serving-try"),
+    path("servings/<str:name>/logs/", logs.show, name="serving-logs"),
+    path("servings/<str:name>/logs/<str:replica>/", logs.download, name="serving-log-download"),
+    path("servings/<str:name>/history/", detail.history, name="serving-history"),
+    path("servings/<str:name>/calls/", detail.calls, name="serving-calls"),
+    path("servings/<str:name>/run/", actions.run, name="serving-run"),
+    path("servings/<str:name>/stop/", actions.stop, name="serving-stop"),
+    path("servings/<str:name>/roll-back/<int:number>/", actions.roll_back, name="serving-roll-back"),
+    path("servings/<str:name>/delete/", actions.delete, name="serving-delete"),
+]

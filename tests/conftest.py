@@ -4,15 +4,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+from django.core.cache import cache
+from django.test import Client
+from rest_framework.test import APIClient
+
 from accounts import access, services
 from accounts.access import Access
 from accounts.models import ApiKey, Member, Project, Role, Scope, User
-from django.core.cache import cache
-from django.test import Client
 from models_registry import services as registry
 from models_registry import storage
 from models_registry.models import ModelVersion
-from rest_framework.test import APIClient
 
 IRIS_SCRIPT = """
 class Predict:
@@ -87,7 +88,9 @@ def browser_of() -> Callable[[User], Client]:
 
 @pytest.fixture
 def key_of(people: People) -> Callable[..., tuple[ApiKey, str]]:
-    def make(user: User, scopes: tuple[str, ...] = (Scope.READ, Scope.PREDICT, Scope.WRITE)) -> tuple[ApiKey, str]:
+    def make(
+        user: User, scopes: tuple[str, ...] = (Scope.READ, Scope.PREDICT, Scope.WRITE)
+    ) -> tuple[ApiKey, str]:
         return services.create_key(access=people.access(user), name="test", scopes=scopes)
 
     return make

@@ -12,6 +12,8 @@ def eventually(find: Callable[[], T], *, seconds: float = 30, what: str = "") ->
     deadline = time.monotonic() + seconds
     while not (found := find()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what or 'It'} did not come about within {seconds} s; last seen: {found!r}")
+            raise AssertionError(
+                f"{what or 'It'} did not come about within {seconds} s; last seen: {found!r}"
+            )
         time.sleep(0.03)
     return found

@@ -44,7 +44,11 @@ def of_exit(exit_: Exit | None, *, log: list[str], memory_mb: int, was_ready: bo
     if exit_ is not None and exit_.failure:
         said = exit_.failure
         return Failure(
-            said.get("code", "Crashed"), said.get("reason", ""), said.get("evidence") or evidence, attempt, was_ready
+            said.get("code", "Crashed"),
+            said.get("reason", ""),
+            said.get("evidence") or evidence,
+            attempt,
+            was_ready,
         )
     code, reason = _of_process(exit_, memory_mb)
     if was_ready:
@@ -74,7 +78,10 @@ def _of_process(exit_: Exit | None, memory_mb: int) -> tuple[str, str]:
     if exit_ is None or (exit_.code is None and exit_.signal is None):
         return "Lost", "The replica's process vanished without a trace, as after a restart of the machine."
     if exit_.out_of_memory:
-        return "OutOfMemory", f"The replica needed more than its {memory_mb} MB and was killed; give it more memory."
+        return (
+            "OutOfMemory",
+            f"The replica needed more than its {memory_mb} MB and was killed; give it more memory.",
+        )
     if exit_.signal is not None:
         name = signal.Signals(exit_.signal).name
         return "Killed", f"The replica was ended by {name}, which the platform did not send."

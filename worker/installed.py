@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+
 from worker.deployers.base import Deployer
 from worker.deployers.local import LocalDeployer
 

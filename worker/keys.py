@@ -5,9 +5,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+
 from accounts import keys
 from accounts import queries as accounts
-from django.conf import settings
 from serving.models import Serving
 
 

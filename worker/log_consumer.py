@@ -13,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+
 from serving.models import InferenceRecord, Serving, TopicOffset
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,9 @@ def _consume_file(path: Path) -> int:
 def _records(project: str, lines: list[bytes]) -> Iterator[InferenceRecord]:
     servings = {
         name.lower(): pk
-        for name, pk in Serving.objects.filter(project__name=project, is_deleted=False).values_list("name", "pk")
+        for name, pk in Serving.objects.filter(project__name=project, is_deleted=False).values_list(
+            "name", "pk"
+        )
     }
     for line in lines:
         try:

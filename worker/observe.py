@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.utils import timezone
+
 from serving.models import Replica, Serving
 from serving.states import ReplicaState
 from worker import failures
@@ -17,11 +18,14 @@ LIVING = (ReplicaState.STARTING, ReplicaState.READY, ReplicaState.STOPPING)
 
 @dataclass
 class Observation:
-    """Unsaved news: the rows of living replicas, the rows that differ from the database, the failures."""
+    """Unsaved news: the rows of living replicas, the rows that differ from the database, the failures, and the
+    names of all replicas that ended.
+    """
 
     living: list[Replica] = field(default_factory=list)
     changed: list[Replica] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    ended: set[str] = field(default_factory=set)
 
 
 def observe(serving: Serving, deployer: Deployer) -> Observation:
@@ -29,10 +33,9 @@ def observe(serving: Serving, deployer: Deployer) -> Observation:
     statuses = deployer.status(serving.key)
     rows = {replica.name: replica for replica in serving.replicas.all()}
     answers = probe(status.address for status in statuses if status.phase == Phase.ALIVE and status.address)
+    seen.ended = {status.name for status in statuses if status.phase == Phase.EXITED}
     for status in statuses:
         row = rows.pop(status.name, None)
-        if row is None and status.phase == Phase.EXITED and status.exit is None:
-            continue
         _compare(serving, deployer, seen, _Pair(row, status, answers.get(status.address)))
     for row in rows.values():
         if row.state in LIVING:
@@ -97,14 +100,15 @@ def _give_up_waiting(serving: Serving, deployer: Deployer, seen: Observation, ro
     )
 
 
-def _fail(serving: Serving, deployer: Deployer, seen: Observation, row: Replica, status: ReplicaStatus | None) -> None:
-    revision = serving.revisions.filter(number=row.revision).first()
-    if serving.revision is None or row.revision != serving.revision.number:
+def _fail(
+    serving: Serving, deployer: Deployer, seen: Observation, row: Replica, status: ReplicaStatus | None
+) -> None:
+    if row.revision != serving.current.number:
         return
     failure = failures.of_exit(
         status.exit if status else None,
         log=deployer.logs(serving.key, row.name),
-        memory_mb=revision.memory_mb if revision else 0,
+        memory_mb=serving.current.memory_mb,
         was_ready=row.ready_at is not None,
         attempt=row.attempt,
     )

@@ -38,5 +38,7 @@ def _ask(address: str) -> Answer:
     if response.status_code != httpx.codes.OK:
         return Answer(is_ready=False, reason=reason)
     if failures >= WORRYING_FAILURES:
-        return Answer(is_ready=True, complaint=f"the last {failures} predictions failed: {said.get('last_error')}")
+        return Answer(
+            is_ready=True, complaint=f"the last {failures} predictions failed: {said.get('last_error')}"
+        )
     return Answer(is_ready=True)

@@ -10,7 +10,9 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+
 from models_registry import services as registry
+from serving import logs
 from serving.models import Replica, Revision, Serving, ServingEvent
 from serving.states import ReplicaState, SeenReplica, Verdict, Wanted, derive
 from worker import keys, rollout, specs
@@ -43,8 +45,7 @@ def _step(serving_id: int, deployer: Deployer) -> bool:
     if serving.is_deleted:
         _remove(serving, deployer)
         return True
-    assert serving.revision is not None
-    _build_artifact(serving.revision)
+    _build_artifact(serving.current)
     seen = observe(serving, deployer)
     _record_replicas(serving, seen)
     facts = _judge(serving, seen)
@@ -70,12 +71,12 @@ def _judge(serving: Serving, seen: Observation) -> dict[str, Any]:
         "has_given_up": serving.has_given_up,
         "was_ready": serving.was_ready,
     }
-    if serving.wanted_replicas == 0 or serving.revision is None:
+    if serving.wanted_replicas == 0:
         return facts
     for number, failure in enumerate(seen.failures, start=serving.attempts + 1):
         facts |= _after(replace(failure, attempt=number), number)
     ready = [each for each in seen.living if each.state == ReplicaState.READY]
-    current = [each for each in ready if each.revision == serving.revision.number]
+    current = [each for each in ready if each.revision == serving.current.number]
     if len(current) >= serving.wanted_replicas and not seen.failures:
         facts |= {"was_ready": True, "failure": None, "has_given_up": False}
         if all(each.ready_at and timezone.now() - each.ready_at > STEADY_AFTER for each in current):
@@ -92,9 +93,8 @@ def _after(failure: Failure, attempts: int) -> dict[str, Any]:
 
 
 def _apply(serving: Serving, seen: Observation, facts: dict[str, Any], deployer: Deployer) -> None:
-    assert serving.revision is not None
     shares = rollout.plan(
-        revision=serving.revision.number,
+        revision=serving.current.number,
         replicas=serving.wanted_replicas,
         has_given_up=facts["has_given_up"],
         living=[rollout.Living(each.revision, each.slot, ReplicaState(each.state)) for each in seen.living],
@@ -103,7 +103,7 @@ def _apply(serving: Serving, seen: Observation, facts: dict[str, Any], deployer:
         keys.publish(serving)
     if shares or seen.living:
         unwanted = [each.name for each in seen.living if each.state == ReplicaState.STOPPING]
-        deployer.apply(specs.serving_spec(serving, shares, unwanted))
+        deployer.apply(specs.serving_spec(serving, shares, unwanted=unwanted, ended=seen.ended))
 
 
 def _record_replicas(serving: Serving, seen: Observation) -> None:
@@ -115,8 +115,10 @@ def _record_replicas(serving: Serving, seen: Observation) -> None:
                 replica.save(
                     update_fields=["state", "address", "place", "complaint", "exit", "ready_at", "ended_at"]
                 )
-        stale = serving.replicas.filter(state=ReplicaState.EXITED).order_by("-ended_at")
-        Replica.objects.filter(pk__in=list(stale.values_list("pk", flat=True)[ROWS_KEPT:])).delete()
+    ended = serving.replicas.filter(state=ReplicaState.EXITED).order_by("-ended_at")
+    if stale := dict(ended.values_list("pk", "name")[ROWS_KEPT:]):
+        Replica.objects.filter(pk__in=stale).delete()
+        logs.forget(serving, stale.values())
 
 
 def _save(serving: Serving, seen: Observation, facts: dict[str, Any]) -> bool:
@@ -140,25 +142,28 @@ def _has_settled(serving: Serving, seen: Observation, facts: dict[str, Any]) -> 
     if facts["has_given_up"] or serving.wanted_replicas == 0:
         stopping = [each for each in seen.living if each.state != ReplicaState.READY]
         return not stopping and (serving.wanted_replicas > 0 or not seen.living)
-    assert serving.revision is not None
     states = {(each.revision, each.state) for each in seen.living}
-    return len(seen.living) == serving.wanted_replicas and states == {(serving.revision.number, ReplicaState.READY)}
+    return len(seen.living) == serving.wanted_replicas and states == {
+        (serving.current.number, ReplicaState.READY)
+    }
 
 
 def _verdict(serving: Serving, seen: Observation, facts: dict[str, Any]) -> Verdict:
-    assert serving.revision is not None
     reason = facts["failure"]["reason"] if facts["failure"] else None
     return derive(
         Wanted(
-            revision=serving.revision.number,
+            revision=serving.current.number,
             replicas=serving.wanted_replicas,
-            is_built=serving.revision.artifact_id is not None,
+            is_built=serving.current.artifact_id is not None,
             was_ready=facts["was_ready"],
             has_run=serving.deployed_at is not None,
             failure=reason if facts["has_given_up"] else None,
             setback=reason,
         ),
-        [SeenReplica(each.revision, ReplicaState(each.state), each.complaint or None) for each in seen.living],
+        [
+            SeenReplica(each.revision, ReplicaState(each.state), each.complaint or None)
+            for each in seen.living
+        ],
     )
 
 
@@ -182,4 +187,5 @@ def _tell(serving: Serving, verdict: Verdict, facts: dict[str, Any]) -> None:
 def _remove(serving: Serving, deployer: Deployer) -> None:
     deployer.remove(serving.key)
     keys.withdraw(serving)
+    logs.forget(serving)
     serving.delete()

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 from django.conf import settings
+
 from serving.models import InferenceRecord, Serving, TopicOffset
 
 READ_FILES_KEPT_SECONDS = 7 * 24 * 3600
@@ -12,7 +13,9 @@ READ_FILES_KEPT_SECONDS = 7 * 24 * 3600
 def trim_inference_records() -> None:
     for serving in Serving.objects.all():
         records = InferenceRecord.objects.filter(serving=serving).order_by("-requested_at", "-id")
-        first_beyond = records.values_list("requested_at", flat=True)[settings.INFERENCE_RECORDS_KEPT :].first()
+        first_beyond = records.values_list("requested_at", flat=True)[
+            settings.INFERENCE_RECORDS_KEPT :
+        ].first()
         if first_beyond is not None:
             InferenceRecord.objects.filter(serving=serving, requested_at__lte=first_beyond).delete()
 
@@ -23,6 +26,9 @@ def forget_read_topic_files() -> None:
         path = Path(offset.path)
         if not path.exists():
             offset.delete()
-        elif offset.position >= path.stat().st_size and time.time() - path.stat().st_mtime > READ_FILES_KEPT_SECONDS:
+        elif (
+            offset.position >= path.stat().st_size
+            and time.time() - path.stat().st_mtime > READ_FILES_KEPT_SECONDS
+        ):
             path.unlink()
             offset.delete()

@@ -13,11 +13,13 @@ class Living:
     state: ReplicaState
 
 
-def plan(*, revision: int, replicas: int, has_given_up: bool, living: Sequence[Living]) -> dict[int, tuple[int, ...]]:
+def plan(
+    *, revision: int, replicas: int, has_given_up: bool, living: Sequence[Living]
+) -> dict[int, tuple[int, ...]]:
     """Slots by revision number.
 
-    The wanted revision gets its slots; an older one keeps what is ready until the new ones all are, and for good if
-    the new one was given up. A given-up revision keeps what is ready and starts nothing.
+    The wanted revision gets its slots; an older one keeps what is ready until the new ones all are, and for
+    good if the new one was given up. A given-up revision keeps what is ready and starts nothing.
     """
     ready = {(each.revision, each.slot) for each in living if each.state == ReplicaState.READY}
     wanted = tuple(range(replicas))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from django.conf import settings
+
 from models_registry import paths, storage
 from serving.models import Revision, Serving
 from worker import keys
@@ -10,7 +11,11 @@ from worker.deployers.base import File, RevisionSpec, ServingSpec
 
 
 def serving_spec(
-    serving: Serving, shares: Mapping[int, tuple[int, ...]], unwanted: Iterable[str] = ()
+    serving: Serving,
+    shares: Mapping[int, tuple[int, ...]],
+    *,
+    unwanted: Iterable[str] = (),
+    ended: Iterable[str] = (),
 ) -> ServingSpec:
     """The serving with the given slots of each revision number."""
     revisions = serving.revisions.filter(number__in=[number for number, slots in shares.items() if slots])
@@ -20,9 +25,12 @@ def serving_spec(
         port=serving.port,
         keys_file=keys.path_for(serving),
         unwanted=frozenset(unwanted),
+        ended=frozenset(ended),
         revisions=tuple(
             revision_spec(serving, revision, shares[revision.number])
-            for revision in revisions.select_related("model_version__model", "artifact", "script").order_by("number")
+            for revision in revisions.select_related("model_version__model", "artifact", "script").order_by(
+                "number"
+            )
         ),
     )
 
@@ -34,7 +42,8 @@ def revision_spec(serving: Serving, revision: Revision, slots: tuple[int, ...]) 
         slots=slots,
         artifact=revision.artifact.digest,
         files=tuple(
-            File(file.path, file.blob_id, storage.path_of(file.blob_id)) for file in revision.artifact.files.all()
+            File(file.path, file.blob_id, storage.path_of(file.blob_id))
+            for file in revision.artifact.files.all()
         ),
         script=File(_script_path(revision), revision.script_id, storage.path_of(revision.script_id)),
         environment=environment(serving, revision),

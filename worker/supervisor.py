@@ -18,6 +18,7 @@ import httpx
 from celery import current_app
 from django.conf import settings
 from django.db import connections
+
 from serving.models import Serving
 from worker import installed
 from worker.deployers.base import Phase, ServingSpec
@@ -47,7 +48,7 @@ class Program:
             cwd=settings.BASE_DIR,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=_end_with_the_supervisor,
+            preexec_fn=_end_with_the_supervisor,  # noqa: PLW1509 - the supervisor has one thread
         )
         self.started_at = time.monotonic()
         self.restart_at = 0.0
@@ -82,11 +83,27 @@ def programs(*, web_workers: int) -> list[Program]:
     """Web, worker, beat and log consumer, in the order in which they stop."""
     python = sys.executable
     gunicorn = [python, "-m", "gunicorn", "config.wsgi", "--bind", settings.BIND, "--worker-class", "gthread"]
-    limits = ["--workers", str(web_workers), "--threads", "16", "--timeout", "120", "--graceful-timeout", "10"]
+    limits = [
+        "--workers",
+        str(web_workers),
+        "--threads",
+        "16",
+        "--timeout",
+        "120",
+        "--graceful-timeout",
+        "10",
+    ]
     celery = [python, "-m", "celery", "--quiet", "-A", "config"]
     worker = ["worker", "--pool", "threads", "--concurrency", "8", "--loglevel", "WARNING"]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    beat = ["beat", "--schedule", str(settings.DATA_DIR / "beat-schedule"), "--pidfile=", "--loglevel", "WARNING"]
+    beat = [
+        "beat",
+        "--schedule",
+        str(settings.DATA_DIR / "beat-schedule"),
+        "--pidfile=",
+        "--loglevel",
+        "WARNING",
+    ]
     return [
         Program("web", [*gunicorn, *limits, "--log-level", "warning"]),
         Program("beat", [*celery, *beat]),

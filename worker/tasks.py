@@ -5,6 +5,7 @@ import secrets
 
 from celery import shared_task
 from django.db.models import Q
+
 from models_registry import services as registry
 from serving.models import Replica, Serving
 from serving.states import ReplicaState, Status
@@ -41,7 +42,10 @@ def reconcile_all() -> None:
     """Look at everything that should run, still runs, or has not come to rest."""
     living = Replica.objects.exclude(state=ReplicaState.EXITED).values("serving")
     busy = Serving.objects.filter(
-        Q(wanted_replicas__gt=0) | Q(is_deleted=True) | Q(pk__in=living) | ~Q(status__in=[*AT_REST, Status.FAILED])
+        Q(wanted_replicas__gt=0)
+        | Q(is_deleted=True)
+        | Q(pk__in=living)
+        | ~Q(status__in=[*AT_REST, Status.FAILED])
     )
     for serving_id in busy.values_list("pk", flat=True):
         reconcile_serving.delay(serving_id)
@@ -49,7 +53,9 @@ def reconcile_all() -> None:
 
 @shared_task(name="worker.publish_keys")
 def publish_keys(project_id: int) -> None:
-    for serving in Serving.objects.filter(project=project_id, wanted_replicas__gt=0).select_related("project"):
+    for serving in Serving.objects.filter(project=project_id, wanted_replicas__gt=0).select_related(
+        "project"
+    ):
         keys.publish(serving)
 
 

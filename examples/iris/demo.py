@@ -11,11 +11,12 @@ import time
 from pathlib import Path
 
 import joblib
-from hopyard import Client, model, serving
 from sklearn.datasets import load_iris
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
+
+from hopyard import Client, model, serving
 
 NAME = "IrisFlowerClassifier"
 SCRIPT = Path(__file__).with_name("iris_flower_classifier.py")
@@ -59,7 +60,9 @@ def show_addresses(question: dict) -> None:
     key = os.environ.get("HOPYARD_API_KEY", "$HOPYARD_API_KEY")
     print(f"Look at it:   {page}")
     for address in (found.url, found.direct_url):
-        print(f"Ask it:       curl -H 'Authorization: ApiKey {key}' -d '{json.dumps(question)}' {address}:predict")
+        print(
+            f"Ask it:       curl -H 'Authorization: ApiKey {key}' -d '{json.dumps(question)}' {address}:predict"
+        )
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from accounts.models import ApiKey, Member, Project, Role, Scope, User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 from rest_framework.request import Request
+
+from accounts.models import ApiKey, Member, Project, Role, Scope, User
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,9 @@ def project(request: HttpRequest | Request, name: str, *, needs: Scope = Scope.R
     """
     key = getattr(request, "auth", None)
     member = (
-        Member.objects.select_related("project", "user").filter(project__name=name, user=request.user.pk).first()
+        Member.objects.select_related("project", "user")
+        .filter(project__name=name, user=request.user.pk)
+        .first()
     )
     if member is None or (isinstance(key, ApiKey) and key.project_id != member.project_id):
         raise Http404(f"There is no project {name} that you are a member of.")

@@ -1,7 +1,8 @@
 """The API's addresses for people, projects, members and keys."""
 
-from accounts import api
 from django.urls import path
+
+from accounts import api
 
 urlpatterns = [
     path("me/", api.Me.as_view()),

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from accounts import keys
-from accounts.models import ApiKey, User
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
+
+from accounts import keys
+from accounts.models import ApiKey, User
 
 USE_RECORDED_EVERY = timedelta(minutes=1)
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from django.http import HttpRequest
+
 from accounts import queries
 from accounts.models import User
-from django.http import HttpRequest
 
 
 def project_menu(request: HttpRequest) -> dict[str, Any]:

@@ -3,14 +3,15 @@
 from datetime import timedelta
 from typing import Any
 
-from accounts.access import Access
-from accounts.models import Role, Scope, project_name
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
+
+from accounts.access import Access
+from accounts.models import Role, Scope, project_name
 
 MOST_GUESSES = 10
 GUESSES_FORGOTTEN_SECONDS = 60
@@ -37,7 +38,9 @@ class SignInForm(AuthenticationForm):
 
 class ProjectForm(forms.Form):
     name = forms.CharField(
-        max_length=64, validators=[project_name], help_text="Letters, digits and underscores; part of every address."
+        max_length=64,
+        validators=[project_name],
+        help_text="Letters, digits and underscores; part of every address.",
     )
     description = forms.CharField(max_length=200, required=False)
 
@@ -71,4 +74,8 @@ class KeyForm(forms.Form):
         """The arguments of `services.create_key`."""
         days = self.cleaned_data["days"]
         expires_at = timezone.now() + timedelta(days=days) if days else None
-        return {"name": self.cleaned_data["name"], "scopes": self.cleaned_data["scopes"], "expires_at": expires_at}
+        return {
+            "name": self.cleaned_data["name"],
+            "scopes": self.cleaned_data["scopes"],
+            "expires_at": expires_at,
+        }

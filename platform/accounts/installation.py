@@ -2,9 +2,10 @@
 
 import secrets
 
+from django.db import transaction
+
 from accounts import services
 from accounts.models import Project, User
-from django.db import transaction
 
 ADMIN = "admin"
 FIRST_PROJECT = "demo"

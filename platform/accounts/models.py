@@ -38,7 +38,7 @@ ROLE_SCOPES = {
 
 
 class User(AbstractUser):
-    class Meta(AbstractUser.Meta):  # type: ignore[name-defined,misc]
+    class Meta(AbstractUser.Meta):
         constraints = [models.UniqueConstraint(Lower("username"), name="username_differs_by_more_than_case")]
 
 

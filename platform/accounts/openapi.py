@@ -1,8 +1,9 @@
 """Describes API keys to the OpenAPI schema."""
 
-from accounts.authentication import ApiKeyAuthentication
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
+
+from accounts.authentication import ApiKeyAuthentication
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -1,9 +1,10 @@
 """What the pages of every app say about a request: it comes from a signed-in person, and may be htmx's."""
 
-from accounts.models import User
 from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.middleware import HtmxDetails
+
+from accounts.models import User
 
 
 class PageRequest(HttpRequest):

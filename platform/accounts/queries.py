@@ -1,9 +1,10 @@
 """Reads over projects, members and keys."""
 
-from accounts.access import Access
-from accounts.models import ApiKey, AuditEntry, Member, Project, Role, Scope, User
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+
+from accounts.access import Access
+from accounts.models import ApiKey, AuditEntry, Member, Project, Role, Scope, User
 
 
 def projects_of(user: User) -> QuerySet[Project]:

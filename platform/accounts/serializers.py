@@ -1,7 +1,8 @@
 """The JSON forms of people, projects, members and keys."""
 
-from accounts.models import ApiKey, Member, Project, Role, Scope
 from rest_framework import serializers
+
+from accounts.models import ApiKey, Member, Project, Role, Scope
 
 
 class ProjectSerializer(serializers.ModelSerializer[Project]):

@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from accounts import keys, work
-from accounts.access import Access
-from accounts.models import ApiKey, AuditEntry, Member, Project, Role, Scope, User
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+
+from accounts import keys, work
+from accounts.access import Access
+from accounts.models import ApiKey, AuditEntry, Member, Project, Role, Scope, User
 
 
 class AccountsError(Exception):
@@ -47,7 +48,9 @@ def set_member(*, access: Access, username: str, role: Role) -> Member:
     """Add a person to the project, or give them another role."""
     user = User.objects.filter(username__iexact=username, is_active=True).first()
     if user is None:
-        raise AccountsError(f"There is no user {username}; an administrator can add one with `manage.py createuser`.")
+        raise AccountsError(
+            f"There is no user {username}; an administrator can add one with `manage.py createuser`."
+        )
     member = Member.objects.select_for_update().filter(project=access.project, user=user).first()
     if member is None:
         member = Member(project=access.project, user=user)
@@ -55,7 +58,9 @@ def set_member(*, access: Access, username: str, role: Role) -> Member:
         _keep_an_owner(access.project, leaving=user)
     member.role = role
     member.save()
-    record(project=access.project, actor=access.user.username, action="set_member", target=username, role=role)
+    record(
+        project=access.project, actor=access.user.username, action="set_member", target=username, role=role
+    )
     work.publish_keys_on_commit(access.project.pk)
     return member
 
@@ -63,7 +68,9 @@ def set_member(*, access: Access, username: str, role: Role) -> Member:
 @transaction.atomic
 def remove_member(*, access: Access, username: str) -> None:
     """Take a person out of the project; their keys to it end at once."""
-    member = Member.objects.filter(project=access.project, user__username=username).select_related("user").first()
+    member = (
+        Member.objects.filter(project=access.project, user__username=username).select_related("user").first()
+    )
     if member is None:
         raise AccountsError(f"{username} is not a member of {access.project}.")
     if member.role == Role.OWNER:
@@ -83,7 +90,9 @@ def create_key(
     if not wanted:
         raise AccountsError("A key needs at least one scope.")
     if beyond := [scope for scope in wanted if scope not in access.scopes]:
-        raise AccountsError(f"You may not give a key the scope {', '.join(beyond)}, which you do not have yourself.")
+        raise AccountsError(
+            f"You may not give a key the scope {', '.join(beyond)}, which you do not have yourself."
+        )
     if expires_at is not None and expires_at <= timezone.now():
         raise AccountsError("The key would have expired already; choose a later date.")
     new = keys.generate()
@@ -96,7 +105,13 @@ def create_key(
         scopes=[scope.value for scope in wanted],
         expires_at=expires_at,
     )
-    record(project=access.project, actor=access.user.username, action="create_key", target=str(key), scopes=key.scopes)
+    record(
+        project=access.project,
+        actor=access.user.username,
+        action="create_key",
+        target=str(key),
+        scopes=key.scopes,
+    )
     work.publish_keys_on_commit(access.project.pk)
     return key, new.text
 

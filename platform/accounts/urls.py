@@ -1,8 +1,9 @@
 """The pages of people and projects."""
 
-from accounts import views
 from django.contrib.auth.views import LogoutView
 from django.urls import path
+
+from accounts import views
 
 urlpatterns = [
     path("", views.home, name="home"),

@@ -2,10 +2,6 @@
 
 from typing import Any
 
-from accounts import access, queries, services
-from accounts.forms import KeyForm, MemberForm, ProjectForm, SignInForm
-from accounts.models import Role, Scope
-from accounts.pages import PageRequest
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import LoginView
@@ -15,6 +11,11 @@ from django.shortcuts import redirect, render
 from django.utils.cache import add_never_cache_headers
 from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import HttpResponseClientRedirect
+
+from accounts import access, queries, services
+from accounts.forms import KeyForm, MemberForm, ProjectForm, SignInForm
+from accounts.models import Role, Scope
+from accounts.pages import PageRequest
 
 PER_PAGE = 50
 

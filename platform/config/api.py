@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from accounts.services import AccountsError
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, JsonResponse
-from models_registry.errors import RegistryError
-from models_registry.paths import BadPath
-from models_registry.storage import StorageError, StorageFull, TooLarge
 from rest_framework import exceptions
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
+
+from accounts.services import AccountsError
+from models_registry.errors import RegistryError
+from models_registry.paths import BadPath
+from models_registry.storage import StorageError, StorageFull, TooLarge
 from serving.errors import ServingError
 
 
@@ -42,7 +43,9 @@ class Pages(PageNumberPagination):
         }
 
 
-def error_body(code: str, message: str, request_id: str, fields: dict[str, list[str]] | None = None) -> dict[str, Any]:
+def error_body(
+    code: str, message: str, request_id: str, fields: dict[str, list[str]] | None = None
+) -> dict[str, Any]:
     return {"error": {"code": code, "message": message, "fields": fields or {}, "request_id": request_id}}
 
 

@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Callable
 
-from config.api import error_body
 from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.shortcuts import render
+
+from config.api import error_body
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +45,20 @@ def answer(request: HttpRequest, status: int, message: str) -> HttpResponse:
     return render(request, template, context, status=status)
 
 
-CODES = {400: "bad_request", 403: "forbidden", 404: "not_found", 413: "too_large", 500: "internal", 503: "unavailable"}
-TITLES = {400: "That request did not make sense", 403: "Not yours to do", 404: "Nothing here", 413: "Too large"}
+CODES = {
+    400: "bad_request",
+    403: "forbidden",
+    404: "not_found",
+    413: "too_large",
+    500: "internal",
+    503: "unavailable",
+}
+TITLES = {
+    400: "That request did not make sense",
+    403: "Not yours to do",
+    404: "Nothing here",
+    413: "Too large",
+}
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from csp.constants import NONE, SELF
+
 from config import databases, secrets
 from config.environment import Environment
-from csp.constants import NONE, SELF
 
 env = Environment()
 

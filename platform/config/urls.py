@@ -1,11 +1,12 @@
 """Every URL of the platform: pages, REST API, predictions."""
 
-from config.api import not_found
-from config.health import health
-from django.urls import include, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-api = [
+from config.api import not_found
+from config.health import health
+
+api: list[URLPattern | URLResolver] = [
     path("", include("accounts.api_urls")),
     path("projects/<str:project>/", include("models_registry.api_urls")),
     path("projects/<str:project>/", include("serving.api_urls")),

@@ -89,9 +89,9 @@ def get(serving_name: str) -> Serving:
     return current().servings.get(serving_name)
 
 
-def get_id(serving_name: str) -> str:
-    """Its name: here that is what identifies a serving in its project."""
-    return get(serving_name).name
+def get_id(serving_name: str) -> int | None:
+    """Its number. Nothing here asks for it: in its project a serving is known by its name."""
+    return get(serving_name).id
 
 
 def get_status(serving_name: str) -> str:

@@ -12,168 +12,342 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('models_registry', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("models_registry", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='TopicOffset',
+            name="TopicOffset",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('path', models.CharField(max_length=500, unique=True)),
-                ('position', models.BigIntegerField(default=0)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("path", models.CharField(max_length=500, unique=True)),
+                ("position", models.BigIntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
-            name='Revision',
+            name="Revision",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('script_path', models.CharField(max_length=500)),
-                ('replicas', models.PositiveIntegerField(default=1)),
-                ('cores', models.FloatField(default=1.0)),
-                ('memory_mb', models.PositiveIntegerField(default=1024)),
-                ('gpus', models.PositiveIntegerField(default=0)),
-                ('batching', models.BooleanField(default=False)),
-                ('max_batch_size', models.PositiveIntegerField(default=64)),
-                ('topic', models.CharField(blank=True, max_length=100)),
-                ('topic_partitions', models.PositiveIntegerField(default=1)),
-                ('topic_replication', models.PositiveIntegerField(default=1)),
-                ('inference_logging', models.CharField(choices=[('ALL', 'Inputs and predictions'), ('MODEL_INPUTS', 'Inputs only'), ('PREDICTIONS', 'Predictions only'), ('NONE', 'Nothing')], default='ALL', max_length=12)),
-                ('environment', models.JSONField(default=dict)),
-                ('artifact', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='models_registry.artifact')),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('model_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='revisions', to='models_registry.modelversion')),
-                ('script', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='models_registry.blob')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("number", models.PositiveIntegerField()),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("script_path", models.CharField(max_length=500)),
+                ("replicas", models.PositiveIntegerField(default=1)),
+                ("cores", models.FloatField(default=1.0)),
+                ("memory_mb", models.PositiveIntegerField(default=1024)),
+                ("gpus", models.PositiveIntegerField(default=0)),
+                ("batching", models.BooleanField(default=False)),
+                ("max_batch_size", models.PositiveIntegerField(default=64)),
+                ("topic", models.CharField(blank=True, max_length=100)),
+                ("topic_partitions", models.PositiveIntegerField(default=1)),
+                ("topic_replication", models.PositiveIntegerField(default=1)),
+                (
+                    "inference_logging",
+                    models.CharField(
+                        choices=[
+                            ("ALL", "Inputs and predictions"),
+                            ("MODEL_INPUTS", "Inputs only"),
+                            ("PREDICTIONS", "Predictions only"),
+                            ("NONE", "Nothing"),
+                        ],
+                        default="ALL",
+                        max_length=12,
+                    ),
+                ),
+                ("environment", models.JSONField(default=dict)),
+                (
+                    "artifact",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="models_registry.artifact",
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "model_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="revisions",
+                        to="models_registry.modelversion",
+                    ),
+                ),
+                (
+                    "script",
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="models_registry.blob"),
+                ),
             ],
             options={
-                'ordering': ['-number'],
+                "ordering": ["-number"],
             },
         ),
         migrations.CreateModel(
-            name='Serving',
+            name="Serving",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=64, validators=[django.core.validators.RegexValidator('^[a-zA-Z0-9]{1,64}\\Z', 'A serving name has 1 to 64 letters or digits, and nothing else.')])),
-                ('description', models.TextField(blank=True)),
-                ('port', models.PositiveIntegerField(unique=True)),
-                ('gateway_token', models.CharField(default=functools.partial(secrets.token_urlsafe, *(32,), **{}), max_length=64)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('deployed_at', models.DateTimeField(null=True)),
-                ('wanted_replicas', models.PositiveIntegerField(default=0)),
-                ('generation', models.PositiveIntegerField(default=1)),
-                ('is_deleted', models.BooleanField(default=False)),
-                ('status', models.CharField(choices=[(serving.states.Status['CREATING'], serving.states.Status['CREATING']), (serving.states.Status['CREATED'], serving.states.Status['CREATED']), (serving.states.Status['STARTING'], serving.states.Status['STARTING']), (serving.states.Status['RUNNING'], serving.states.Status['RUNNING']), (serving.states.Status['IDLE'], serving.states.Status['IDLE']), (serving.states.Status['UPDATING'], serving.states.Status['UPDATING']), (serving.states.Status['STOPPING'], serving.states.Status['STOPPING']), (serving.states.Status['STOPPED'], serving.states.Status['STOPPED']), (serving.states.Status['FAILED'], serving.states.Status['FAILED'])], default=serving.states.Status['CREATING'], max_length=10)),
-                ('condition_type', models.CharField(default=serving.states.ConditionType['STOPPED'], max_length=12)),
-                ('condition_status', models.BooleanField(null=True)),
-                ('condition_reason', models.TextField(default='Building the artifact')),
-                ('failure', models.JSONField(null=True)),
-                ('has_given_up', models.BooleanField(default=False)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('started_at', models.DateTimeField(null=True)),
-                ('was_ready', models.BooleanField(default=False)),
-                ('changed_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('chain', models.CharField(blank=True, max_length=32)),
-                ('lease', models.CharField(blank=True, max_length=32)),
-                ('lease_until', models.DateTimeField(default=django.utils.timezone.now)),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='servings', to='accounts.project')),
-                ('revision', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='serving.revision')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(
+                        max_length=64,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[a-zA-Z0-9]{1,64}\\Z",
+                                "A serving name has 1 to 64 letters or digits, and nothing else.",
+                            )
+                        ],
+                    ),
+                ),
+                ("description", models.TextField(blank=True)),
+                ("port", models.PositiveIntegerField(unique=True)),
+                (
+                    "gateway_token",
+                    models.CharField(
+                        default=functools.partial(secrets.token_urlsafe, *(32,), **{}), max_length=64
+                    ),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("deployed_at", models.DateTimeField(null=True)),
+                ("wanted_replicas", models.PositiveIntegerField(default=0)),
+                ("generation", models.PositiveIntegerField(default=1)),
+                ("is_deleted", models.BooleanField(default=False)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            (serving.states.Status["CREATING"], serving.states.Status["CREATING"]),
+                            (serving.states.Status["CREATED"], serving.states.Status["CREATED"]),
+                            (serving.states.Status["STARTING"], serving.states.Status["STARTING"]),
+                            (serving.states.Status["RUNNING"], serving.states.Status["RUNNING"]),
+                            (serving.states.Status["IDLE"], serving.states.Status["IDLE"]),
+                            (serving.states.Status["UPDATING"], serving.states.Status["UPDATING"]),
+                            (serving.states.Status["STOPPING"], serving.states.Status["STOPPING"]),
+                            (serving.states.Status["STOPPED"], serving.states.Status["STOPPED"]),
+                            (serving.states.Status["FAILED"], serving.states.Status["FAILED"]),
+                        ],
+                        default=serving.states.Status["CREATING"],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "condition_type",
+                    models.CharField(default=serving.states.ConditionType["STOPPED"], max_length=12),
+                ),
+                ("condition_status", models.BooleanField(null=True)),
+                ("condition_reason", models.TextField(default="Building the artifact")),
+                ("failure", models.JSONField(null=True)),
+                ("has_given_up", models.BooleanField(default=False)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("started_at", models.DateTimeField(null=True)),
+                ("was_ready", models.BooleanField(default=False)),
+                ("changed_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("chain", models.CharField(blank=True, max_length=32)),
+                ("lease", models.CharField(blank=True, max_length=32)),
+                ("lease_until", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="servings",
+                        to="accounts.project",
+                    ),
+                ),
+                (
+                    "revision",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="serving.revision",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.AddField(
-            model_name='revision',
-            name='serving',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='revisions', to='serving.serving'),
+            model_name="revision",
+            name="serving",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="revisions", to="serving.serving"
+            ),
         ),
         migrations.CreateModel(
-            name='Replica',
+            name="Replica",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=60)),
-                ('revision', models.PositiveIntegerField()),
-                ('slot', models.PositiveIntegerField()),
-                ('attempt', models.PositiveIntegerField()),
-                ('state', models.CharField(choices=[(serving.states.ReplicaState['STARTING'], serving.states.ReplicaState['STARTING']), (serving.states.ReplicaState['READY'], serving.states.ReplicaState['READY']), (serving.states.ReplicaState['STOPPING'], serving.states.ReplicaState['STOPPING']), (serving.states.ReplicaState['EXITED'], serving.states.ReplicaState['EXITED'])], default=serving.states.ReplicaState['STARTING'], max_length=10)),
-                ('address', models.CharField(blank=True, max_length=200)),
-                ('place', models.CharField(blank=True, max_length=200)),
-                ('complaint', models.TextField(blank=True)),
-                ('exit', models.TextField(blank=True)),
-                ('started_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('ready_at', models.DateTimeField(null=True)),
-                ('ended_at', models.DateTimeField(null=True)),
-                ('serving', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='replicas', to='serving.serving')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=60)),
+                ("revision", models.PositiveIntegerField()),
+                ("slot", models.PositiveIntegerField()),
+                ("attempt", models.PositiveIntegerField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            (
+                                serving.states.ReplicaState["STARTING"],
+                                serving.states.ReplicaState["STARTING"],
+                            ),
+                            (serving.states.ReplicaState["READY"], serving.states.ReplicaState["READY"]),
+                            (
+                                serving.states.ReplicaState["STOPPING"],
+                                serving.states.ReplicaState["STOPPING"],
+                            ),
+                            (serving.states.ReplicaState["EXITED"], serving.states.ReplicaState["EXITED"]),
+                        ],
+                        default=serving.states.ReplicaState["STARTING"],
+                        max_length=10,
+                    ),
+                ),
+                ("address", models.CharField(blank=True, max_length=200)),
+                ("place", models.CharField(blank=True, max_length=200)),
+                ("complaint", models.TextField(blank=True)),
+                ("exit", models.TextField(blank=True)),
+                ("started_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("ready_at", models.DateTimeField(null=True)),
+                ("ended_at", models.DateTimeField(null=True)),
+                (
+                    "serving",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="replicas",
+                        to="serving.serving",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-revision', 'slot', '-attempt'],
+                "ordering": ["-revision", "slot", "-attempt"],
             },
         ),
         migrations.CreateModel(
-            name='InferenceRecord',
+            name="InferenceRecord",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('request_id', models.CharField(max_length=64, unique=True)),
-                ('revision', models.PositiveIntegerField()),
-                ('replica', models.CharField(max_length=60)),
-                ('verb', models.CharField(max_length=20)),
-                ('status', models.PositiveIntegerField()),
-                ('requested_at', models.DateTimeField()),
-                ('duration_us', models.PositiveBigIntegerField()),
-                ('inputs', models.TextField(blank=True)),
-                ('outputs', models.TextField(blank=True)),
-                ('error', models.TextField(blank=True)),
-                ('key_id', models.CharField(blank=True, max_length=12)),
-                ('serving', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='inference_records', to='serving.serving')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("request_id", models.CharField(max_length=64, unique=True)),
+                ("revision", models.PositiveIntegerField()),
+                ("replica", models.CharField(max_length=60)),
+                ("verb", models.CharField(max_length=20)),
+                ("status", models.PositiveIntegerField()),
+                ("requested_at", models.DateTimeField()),
+                ("duration_us", models.PositiveBigIntegerField()),
+                ("inputs", models.TextField(blank=True)),
+                ("outputs", models.TextField(blank=True)),
+                ("error", models.TextField(blank=True)),
+                ("key_id", models.CharField(blank=True, max_length=12)),
+                (
+                    "serving",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="inference_records",
+                        to="serving.serving",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-requested_at', '-id'],
+                "ordering": ["-requested_at", "-id"],
             },
         ),
         migrations.CreateModel(
-            name='ServingEvent',
+            name="ServingEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('actor', models.CharField(max_length=200)),
-                ('kind', models.CharField(max_length=30)),
-                ('status', models.CharField(blank=True, max_length=10)),
-                ('text', models.TextField()),
-                ('detail', models.JSONField(default=dict)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('serving', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='serving.serving')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("actor", models.CharField(max_length=200)),
+                ("kind", models.CharField(max_length=30)),
+                ("status", models.CharField(blank=True, max_length=10)),
+                ("text", models.TextField()),
+                ("detail", models.JSONField(default=dict)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "serving",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="events",
+                        to="serving.serving",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         migrations.AddConstraint(
-            model_name='serving',
-            constraint=models.UniqueConstraint(models.F('project'), django.db.models.functions.text.Lower('name'), condition=models.Q(('is_deleted', False)), name='serving_name_is_free'),
+            model_name="serving",
+            constraint=models.UniqueConstraint(
+                models.F("project"),
+                django.db.models.functions.text.Lower("name"),
+                condition=models.Q(("is_deleted", False)),
+                name="serving_name_is_free",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='revision',
-            constraint=models.UniqueConstraint(fields=('serving', 'number'), name='revision_numbers_are_unique'),
+            model_name="revision",
+            constraint=models.UniqueConstraint(
+                fields=("serving", "number"), name="revision_numbers_are_unique"
+            ),
         ),
         migrations.AddIndex(
-            model_name='replica',
-            index=models.Index(fields=['serving', 'state'], name='serving_rep_serving_b0e3ef_idx'),
+            model_name="replica",
+            index=models.Index(fields=["serving", "state"], name="serving_rep_serving_b0e3ef_idx"),
         ),
         migrations.AddConstraint(
-            model_name='replica',
-            constraint=models.UniqueConstraint(fields=('serving', 'name'), name='replica_names_are_unique'),
+            model_name="replica",
+            constraint=models.UniqueConstraint(fields=("serving", "name"), name="replica_names_are_unique"),
         ),
         migrations.AddIndex(
-            model_name='inferencerecord',
-            index=models.Index(fields=['serving', '-requested_at'], name='serving_inf_serving_33b994_idx'),
+            model_name="inferencerecord",
+            index=models.Index(fields=["serving", "-requested_at"], name="serving_inf_serving_33b994_idx"),
         ),
     ]

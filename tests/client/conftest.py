@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hopyard.client import Client, default
 
+from hopyard.client import Client, default
 from tests.client.scripted import Scripted, running
 
 

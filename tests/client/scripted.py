@@ -101,7 +101,7 @@ def running(script: Scripted) -> Iterator[None]:
         def log_message(self, *_: Any) -> None: ...
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = False
+    server.daemon_threads = True  # a kept connection may outlive the server
     script.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -114,6 +114,7 @@ def running(script: Scripted) -> Iterator[None]:
 
 VERSION = {"model": "iris", "version": 1, "size": 3, "files": [{"path": "a.txt", "size": 3, "sha256": ""}]}
 SERVING = {
+    "id": 5,
     "name": "iris",
     "project": "demo",
     "status": "Running",

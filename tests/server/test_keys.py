@@ -94,7 +94,7 @@ def test_anything_else_is_unauthorized(steady, headers):
     answer = steady.predict(1, headers=encoded)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "ApiKey"
-    assert answer.json()["code"] == "Unauthorized"
+    assert answer.json()["code"] == "NotAuthenticated"
 
 
 def test_health_and_metrics_need_no_key_and_the_rest_does(server):

@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+
 from serving.states import ConditionType, ReplicaState, SeenReplica, Status, Wanted, derive
 
 READY, STARTING, STOPPING, EXITED = (

@@ -6,7 +6,8 @@ so that any worker process can go on where another one ended:
 `apply(spec)`    Make reality approach `spec` and return without waiting for it. Start, scale, update, heal and
                  stop are all this verb with other numbers: for every (revision, slot) of the spec one replica
                  lives, every other replica of the serving is told to end. A slot whose replica ended gets
-                 a new one with the next attempt number. Twice the same spec changes nothing.
+                 a new one with the next attempt number once the caller knows of the end (`spec.ended`), so that
+                 no end goes uncounted. Twice the same spec changes nothing.
 `status(name)`   Every replica of the serving that lives, and those that ended and are still remembered.
 `remove(name)`   No replica of the serving lives when it returns; twice is once; a stranger's are untouched.
 `logs(name, replica, since)`
@@ -66,7 +67,8 @@ class RevisionSpec:
 class ServingSpec:
     """A serving as it should be. No revisions: it should be stopped.
 
-    `unwanted` names replicas that must end although their slot lives on, in another replica.
+    `unwanted` names replicas that must end although their slot lives on, in another replica; `ended` those whose
+    end the caller has seen.
     """
 
     name: str
@@ -75,6 +77,7 @@ class ServingSpec:
     keys_file: Path
     revisions: tuple[RevisionSpec, ...] = ()
     unwanted: frozenset[str] = frozenset()
+    ended: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

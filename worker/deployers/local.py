@@ -44,16 +44,19 @@ class LocalDeployer:
     def apply(self, spec: ServingSpec) -> None:
         with self._locked(spec.name):
             wanted = {(share.revision, slot): share for share in spec.revisions for slot in share.slots}
+            unseen: set[tuple[int, int]] = set()
             for directory in self._directories(spec.name):
                 replica = _read(directory)
                 if replica.phase == Phase.EXITED:
+                    unseen |= set() if _is_known(replica, spec) else {(replica.revision, replica.slot)}
                     continue
                 is_kept = replica.phase == Phase.ALIVE and replica.name not in spec.unwanted
-                if is_kept and wanted.pop((replica.revision, replica.slot), None):
-                    continue
-                _stop(directory)
-            for (_, slot), share in sorted(wanted.items(), key=lambda item: item[0]):
-                self._launch(spec, share, slot)
+                if is_kept and (replica.revision, replica.slot) in wanted:
+                    del wanted[replica.revision, replica.slot]
+                else:
+                    _stop(directory)
+            for key in sorted(wanted.keys() - unseen):
+                self._launch(spec, wanted[key], slot=key[1])
             self._forget_old(spec.name)
 
     def status(self, name: str) -> list[ReplicaStatus]:
@@ -70,7 +73,9 @@ class LocalDeployer:
 
     def logs(self, name: str, replica: str, since: datetime | None = None) -> list[str]:
         path = self.log_dir / name / f"{replica}.log"
-        start = since.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if since else ""
+        start = (
+            since.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if since else ""
+        )
         lines: list[str] = []
         for part in (path.with_name(f"{path.name}.1"), path):
             with contextlib.suppress(FileNotFoundError):
@@ -79,7 +84,9 @@ class LocalDeployer:
 
     def _directories(self, name: str) -> list[Path]:
         folder = self.root / name
-        found = [path for path in folder.iterdir() if (path / "spec.json").exists()] if folder.is_dir() else []
+        found = (
+            [path for path in folder.iterdir() if (path / "spec.json").exists()] if folder.is_dir() else []
+        )
         return sorted(found, key=lambda path: _parse(path.name))
 
     @contextlib.contextmanager
@@ -100,9 +107,13 @@ class LocalDeployer:
         script = _script(work, share)
         _write(directory / "spec.json", self._runner_spec(spec, share, directory, artifact, script))
         try:
-            subprocess.run([sys.executable, "-I", "-S", RUNNER, directory], check=True, timeout=30, close_fds=True)
+            subprocess.run(
+                [sys.executable, "-I", "-S", RUNNER, directory], check=True, timeout=30, close_fds=True
+            )
         except (subprocess.SubprocessError, OSError) as error:
-            raise DeployerError("CouldNotStart", f"This machine could not start a process: {error}") from error
+            raise DeployerError(
+                "CouldNotStart", f"This machine could not start a process: {error}"
+            ) from error
 
     def _next_name(self, name: str, revision: int, slot: int) -> str:
         attempts = [_parse(path.name) for path in self._directories(name)]
@@ -156,6 +167,11 @@ def _script(work: Path, share: RevisionSpec) -> Path:
         return work / share.script.path
     name = Path(share.script.path).name
     return files.copy_into(work, File(name, share.script.sha256, share.script.source))
+
+
+def _is_known(ended: ReplicaStatus, spec: ServingSpec) -> bool:
+    """Whether the caller has seen this end, or had asked for it."""
+    return ended.name in spec.ended or (ended.exit is not None and ended.exit.was_asked)
 
 
 def _read(directory: Path) -> ReplicaStatus:

@@ -67,12 +67,15 @@ class Runner:
             self.log.write(f"The replica's program could not be started: {error}\n".encode())
             self.finish(127)
             return
-        write_json(self.directory / "process.json", {"pid": self.child.pid, "start_time": _start_time(self.child.pid)})
+        write_json(
+            self.directory / "process.json",
+            {"pid": self.child.pid, "start_time": _start_time(self.child.pid)},
+        )
         self.watch()
         self.finish(self.child.returncode)
 
     def start(self) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(  # noqa: S603 - the worker's own command
+        return subprocess.Popen(
             self.spec["command"],
             cwd=self.spec["directory"],
             env=self.spec["environment"],
@@ -116,7 +119,9 @@ class Runner:
     def enforce(self) -> None:
         if not self.out_of_memory and memory_of(self.child.pid) > self.limit:
             self.out_of_memory = True
-            self.log.write(f"Out of memory: the replica went over its {self.spec['memory_mb']} MB.\n".encode())
+            self.log.write(
+                f"Out of memory: the replica went over its {self.spec['memory_mb']} MB.\n".encode()
+            )
             _signal_group(self.child.pid)
         if self.was_told_to_stop and self.kill_at is None:
             self.kill_at = time.monotonic() + self.spec["grace_seconds"]
@@ -162,7 +167,12 @@ class Log:
             self.rest = b""
 
     def _append(self, lines: list[bytes]) -> None:
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()
+        now = (
+            datetime.datetime.now(datetime.UTC)
+            .isoformat(timespec="milliseconds")
+            .replace("+00:00", "Z")
+            .encode()
+        )
         with contextlib.suppress(OSError):  # a full disk must not end the replica
             self.file.write(b"".join(now + b" " + line + b"\n" for line in lines))
             if self.file.tell() > LOG_BYTES:

@@ -1,5 +1,6 @@
 """The typed client of a Hopyard platform: quiet, with timeouts on everything."""
 
+from hopyard.client.account import Identity
 from hopyard.client.client import Client
 from hopyard.client.default import connect
 from hopyard.client.errors import (
@@ -20,7 +21,6 @@ from hopyard.client.errors import (
 )
 from hopyard.client.records import (
     Failure,
-    Identity,
     Model,
     ModelVersion,
     Replica,

@@ -2,12 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from hopyard.client.config import Configuration, clean_key, clean_url
 from hopyard.client.errors import ConfigurationError
-from hopyard.client.records import Identity, NewKey
 from hopyard.client.transport import Transport
 
 TIMEOUT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Membership:
+    name: str
+    role: str = ""
+
+
+@dataclass(frozen=True)
+class Key:
+    """An API key without its secret."""
+
+    id: str | int
+    project: str | None = None
+    scopes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whose key this is, and the projects it reaches."""
+
+    username: str
+    projects: list[Membership] = field(default_factory=list)
+    key: Key | None = None
+
+
+@dataclass(frozen=True)
+class NewKey:
+    """A key just made; `key` is the secret, and is shown this once."""
+
+    key: str = field(repr=False)
+    project: str | None = None
+    scopes: list[str] = field(default_factory=list)
 
 
 def identify(transport: Transport) -> Identity:

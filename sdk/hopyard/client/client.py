@@ -6,10 +6,10 @@ from types import TracebackType
 from typing import Self
 
 from hopyard.client import account, config
+from hopyard.client.account import Identity
 from hopyard.client.files import Files
 from hopyard.client.models import Models
 from hopyard.client.project import Project
-from hopyard.client.records import Identity
 from hopyard.client.servings import Servings
 from hopyard.client.transport import Transport
 

@@ -17,7 +17,7 @@ T = TypeVar("T")
 _hints = cache(get_type_hints)
 
 
-class WrongShape(ValueError):  # noqa: N818 - named for what happened, as in errors
+class WrongShape(ValueError):
     """The JSON is not what the annotation says."""
 
 

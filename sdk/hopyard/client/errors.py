@@ -15,7 +15,6 @@ HopyardError
     + ServerError          5xx, or an answer that is not the platform's
   + ServingFailed          the serving's status became Failed: code, reason, evidence
 """
-# ruff: noqa: N818 - named for what happened, as httpx does
 
 from __future__ import annotations
 

@@ -41,14 +41,13 @@ class ModelVersion:
 
 @dataclass(frozen=True)
 class Model:
-    """A named model and its versions."""
+    """A named model; in a list of models without the versions themselves."""
 
     name: str
+    latest: int | None = None
+    version_count: int = 0
     versions: list[ModelVersion] = field(default_factory=list)
-
-    @property
-    def latest(self) -> ModelVersion | None:
-        return max(self.versions, key=lambda version: version.version, default=None)
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +94,7 @@ class Serving:
 
     name: str
     status: str
+    id: int | None = None
     project: str = ""
     condition: Condition = field(default_factory=Condition)
     failure: Failure | None = None
@@ -127,13 +127,20 @@ class Serving:
 
 @dataclass(frozen=True)
 class Replica:
-    """One running copy."""
+    """One running copy, or one that ran: `exit` says how it ended. `complaint` is its last bad probe."""
 
     name: str
-    status: str = ""
+    state: str = ""
     revision: int | None = None
-    reason: str = ""
+    slot: int = 0
+    attempt: int = 0
+    address: str = ""
+    place: str = ""
+    complaint: str = ""
+    exit: str = ""
     started_at: datetime | None = None
+    ready_at: datetime | None = None
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -146,10 +153,21 @@ class ReplicaLog:
 
 @dataclass(frozen=True)
 class Revision:
-    """One immutable set of settings of a serving; its number is given in order from 1."""
+    """One immutable set of settings of a serving, numbered from 1; the digests say which bytes run."""
 
-    number: int
-    settings: dict[str, Any] = field(default_factory=dict)
+    revision: int
+    model: str = ""
+    model_version: int | None = None
+    artifact_version: str | int = "MODEL-ONLY"
+    artifact_digest: str | None = None
+    script: str = ""
+    script_sha256: str = ""
+    replicas: int = 1
+    resources: Resources = field(default_factory=Resources)
+    batching: Batching = field(default_factory=Batching)
+    topic: str | None = None
+    inference_logging: str | None = None
+    env: dict[str, str] = field(default_factory=dict)
     created_by: str = ""
     created_at: datetime | None = None
 
@@ -158,43 +176,12 @@ class Revision:
 class ServingEvent:
     """Something that happened to a serving, and who did it."""
 
-    kind: str = ""
-    message: str = ""
+    kind: str
+    text: str = ""
     actor: str = ""
+    status: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)
     created_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Membership:
-    name: str
-    role: str = ""
-
-
-@dataclass(frozen=True)
-class Key:
-    """An API key without its secret."""
-
-    id: str | int
-    project: str | None = None
-    scopes: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Whose key this is, and the projects it reaches."""
-
-    username: str
-    projects: list[Membership] = field(default_factory=list)
-    key: Key | None = None
-
-
-@dataclass(frozen=True)
-class NewKey:
-    """A key just made; `key` is the secret, and is shown this once."""
-
-    key: str = field(repr=False)
-    project: str | None = None
-    scopes: list[str] = field(default_factory=list)
 
 
 def to_json(record: Any) -> Any:

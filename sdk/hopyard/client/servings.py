@@ -84,6 +84,11 @@ class Servings:
         """Ask for it to stop; requests under way are answered first."""
         return self._transport.record(Serving, "POST", self._path(name, "stop"))
 
+    def roll_back(self, name: str, revision: int) -> Serving:
+        """Make a new revision that is a copy of an earlier one."""
+        path = self._path(name, "revisions", revision, "rollback")
+        return self._transport.record(Serving, "POST", path)
+
     def delete(self, name: str) -> None:
         """Running or not. Its topic and the model stay."""
         self._transport.delete(self._path(name))
@@ -107,12 +112,15 @@ class Servings:
         return answer.replicas
 
     def events(self, name: str) -> builtins.list[ServingEvent]:
+        """Newest first."""
         return self._transport.records(ServingEvent, self._path(name, "events"))
 
     def replicas(self, name: str) -> builtins.list[Replica]:
+        """Those that live, then those that ended."""
         return self._transport.records(Replica, self._path(name, "replicas"))
 
     def revisions(self, name: str) -> builtins.list[Revision]:
+        """Newest first."""
         return self._transport.records(Revision, self._path(name, "revisions"))
 
     def predict(self, name: str, data: Any, verb: str = "predict", *, timeout: float | None = None) -> Any:
@@ -127,5 +135,5 @@ class Servings:
         path = f"/inference/{segment(self._project.name)}/{serving}/v1/models/{serving}:{word}"
         return self._transport.json("POST", path, body=data, timeout=timeout)
 
-    def _path(self, name: str, *parts: str) -> str:
+    def _path(self, name: str, *parts: str | int) -> str:
         return self._project.path("servings", name, *parts)

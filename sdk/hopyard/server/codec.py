@@ -14,11 +14,11 @@ _FORGIVING = _PLAIN | orjson.OPT_NON_STR_KEYS
 _MAX_DEPTH = 200
 
 
-class BadBody(ValueError):  # noqa: N818
+class BadBody(ValueError):
     """The request's body cannot be predicted; the message tells its author why."""
 
 
-class Unserialisable(TypeError):  # noqa: N818
+class Unserialisable(TypeError):
     """The answer cannot be written as JSON; the message says what and where."""
 
 

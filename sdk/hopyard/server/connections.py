@@ -22,11 +22,14 @@ class Connection(Protocol):
 
 
 class Connections:
-    """`now` is a coarse clock in loop seconds, right to a second and free to read."""
+    """`now` is a coarse clock in loop seconds, right to a second and free to read; `lines` are the headers that
+    all answers of this second share, the date and the name of the replica.
+    """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, replica: str = "") -> None:
         self.now = loop.time()
-        self.date = b""
+        self.lines = b""
+        self._replica = f"x-hopyard-replica: {replica}\r\n".encode() if replica else b""
         self.draining = False
         self._loop = loop
         self._open: set[Connection] = set()
@@ -57,7 +60,7 @@ class Connections:
     def _tick(self) -> None:
         self._timer = self._loop.call_later(TICK_SECONDS, self._tick)
         self.now = self._loop.time()
-        self.date = formatdate(time(), usegmt=True).encode()
+        self.lines = b"date: %b\r\n%b" % (formatdate(time(), usegmt=True).encode(), self._replica)
         for connection in [each for each in self._open if each.deadline < self.now]:
             connection.expire()
         for act in self._each_tick:

@@ -22,7 +22,7 @@ class Call(RowsJob, Protocol):
     def finish(self, value: Any, error: BaseException | None) -> None: ...
 
 
-class NoSuchOperation(Exception):  # noqa: N818
+class NoSuchOperation(Exception):
     """The model has no such verb."""
 
 

@@ -7,7 +7,7 @@ EVIDENCE_CHARS = 8 * 1024
 _OURS = str(Path(__file__).parent)
 
 
-class Failure(Exception):  # noqa: N818
+class Failure(Exception):
     """A fatal failure. `code` is one word, `reason` one sentence, `evidence` text to read."""
 
     def __init__(self, code: str, reason: str, evidence: str = "") -> None:

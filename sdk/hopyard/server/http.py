@@ -262,7 +262,7 @@ class HttpProtocol(asyncio.Protocol):
             persistence = b"connection: keep-alive\r\n"
         else:
             persistence = b""
-        return b"date: %b\r\nx-request-id: %b\r\n%b" % (self._connections.date, request.id, persistence)
+        return b"%bx-request-id: %b\r\n%b" % (self._connections.lines, request.id, persistence)
 
     def send(self, request: Request, data: bytes) -> None:
         transport = self._transport

@@ -78,7 +78,7 @@ class Server:
         batching = BatchLimits(rows=settings.max_batch_size) if settings.batching else None
         self._thread = ModelThread(loop)
         self._dataplane = DataPlane(settings.model_name, thread=self._thread, loop=loop, batching=batching)
-        self._connections = Connections(loop)
+        self._connections = Connections(loop, replica=settings.replica)
         self._log = _inference_log(settings)
         keys = KeyRing(settings.keys_file) if settings.keys_file else None
         if keys is not None:

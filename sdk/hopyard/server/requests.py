@@ -10,7 +10,7 @@ from hopyard.server.responses import JSON, answer, error_body
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:+/=-]{1,128}").fullmatch
 
 
-class Refusal(Exception):  # noqa: N818
+class Refusal(Exception):
     """A request that is not worth reading to its end; its connection closes after the answer."""
 
     def __init__(self, status: int, code: str, sentence: str) -> None:

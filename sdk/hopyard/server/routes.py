@@ -138,7 +138,7 @@ class Routes:
     def _unauthorized(self, request: Request, verb: str) -> None:
         self._metrics.observe(verb, 401, 0.0)
         sentence = "No valid API key came with the request; send the header Authorization: ApiKey <key>."
-        request.fail(401, "Unauthorized", sentence, headers=_NO_KEY)
+        request.fail(401, "NotAuthenticated", sentence, headers=_NO_KEY)
 
     # Pages
 

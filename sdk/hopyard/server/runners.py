@@ -25,7 +25,7 @@ Done = Callable[[Any, Any, BaseException | None], None]
 Function = Callable[[Any], Any]
 
 
-class Abandoned(Exception):  # noqa: N818
+class Abandoned(Exception):
     """The caller left before the work was started."""
 
 

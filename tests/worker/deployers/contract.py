@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from tests.waiting import eventually
 from worker.deployers.base import Deployer, File, Phase, ReplicaStatus, RevisionSpec, ServingSpec
 
@@ -40,11 +41,15 @@ class DeployerContract:
                 **limits,  # type: ignore[arg-type]
             )
             revisions = (share,) if slots else ()
-            return ServingSpec(name="garden-sums-1", host="127.0.0.1", port=free_port, keys_file=keys, revisions=revisions)
+            return ServingSpec(
+                name="garden-sums-1", host="127.0.0.1", port=free_port, keys_file=keys, revisions=revisions
+            )
 
         return make
 
-    def test_apply_starts_replicas_that_predict(self, deployer: Deployer, spec: Callable[..., ServingSpec]) -> None:
+    def test_apply_starts_replicas_that_predict(
+        self, deployer: Deployer, spec: Callable[..., ServingSpec]
+    ) -> None:
         deployer.apply(spec(0, 1))
         replicas = ready(deployer, 2)
         assert {(each.revision, each.slot, each.attempt) for each in replicas} == {(1, 0, 1), (1, 1, 1)}
@@ -58,7 +63,9 @@ class DeployerContract:
         answers = {header(f"127.0.0.1:{free_port}", "x-hopyard-replica") for _ in range(60)}
         assert len(answers) == 2
 
-    def test_a_second_apply_changes_nothing(self, deployer: Deployer, spec: Callable[..., ServingSpec]) -> None:
+    def test_a_second_apply_changes_nothing(
+        self, deployer: Deployer, spec: Callable[..., ServingSpec]
+    ) -> None:
         deployer.apply(spec(0, 1))
         before = ready(deployer, 2)
         deployer.apply(spec(0, 1))
@@ -70,10 +77,12 @@ class DeployerContract:
         deployer.apply(spec(0, 1))
         victim, other = ready(deployer, 2)
         kill(victim)
-        ended = eventually(lambda: [each for each in deployer.status("garden-sums-1") if each.phase == Phase.EXITED])
-        assert ended[0].exit is not None
-        assert (ended[0].exit.signal, ended[0].exit.was_asked) == (signal.SIGKILL, False)
+        gone = eventually(lambda: ended(deployer))
+        assert gone[0].exit is not None
+        assert (gone[0].exit.signal, gone[0].exit.was_asked) == (signal.SIGKILL, False)
         deployer.apply(spec(0, 1))
+        assert living(deployer) == [other], "an end that the caller has not seen is not covered up"
+        deployer.apply(replace(spec(0, 1), ended=frozenset({victim.name})))
         healed = ready(deployer, 2)
         assert other in healed
         assert {(each.slot, each.attempt) for each in healed} == {(victim.slot, 2), (other.slot, 1)}
@@ -85,10 +94,9 @@ class DeployerContract:
         kept = ready(deployer, 2)[0]
         deployer.apply(spec(0))
         assert eventually(lambda: len(living(deployer)) == 1 and living(deployer)) == [kept]
-        gone = next(each for each in deployer.status("garden-sums-1") if each.phase == Phase.EXITED)
+        gone = eventually(lambda: ended(deployer))[0]
         assert gone.exit is not None
-        assert gone.exit.was_asked
-        assert gone.exit.code == 0
+        assert (gone.exit.was_asked, gone.exit.code) == (True, 0)
 
     def test_a_new_revision_runs_beside_the_old_one_and_then_alone(
         self, deployer: Deployer, spec: Callable[..., ServingSpec]
@@ -155,22 +163,24 @@ class DeployerContract:
         deployer.apply(spec(0, script=READS))
         assert predict(ready(deployer, 1)[0].address) == ["1 2 3", "1 2 3"]
 
-    def test_a_script_that_cannot_run_says_why(self, deployer: Deployer, spec: Callable[..., ServingSpec]) -> None:
+    def test_a_script_that_cannot_run_says_why(
+        self, deployer: Deployer, spec: Callable[..., ServingSpec]
+    ) -> None:
         deployer.apply(spec(0, script="import no_such_package_anywhere\n"))
-        ended = eventually(lambda: [each for each in deployer.status("garden-sums-1") if each.phase == Phase.EXITED])
-        assert ended[0].exit is not None
-        assert ended[0].exit.failure is not None
-        assert ended[0].exit.failure["code"] == "DependencyMissing"
-        assert "no_such_package_anywhere" in ended[0].exit.failure["reason"]
+        gone = eventually(lambda: ended(deployer))
+        assert gone[0].exit is not None
+        assert gone[0].exit.failure is not None
+        assert gone[0].exit.failure["code"] == "DependencyMissing"
+        assert "no_such_package_anywhere" in gone[0].exit.failure["reason"]
 
     def test_a_replica_that_outgrows_its_memory_is_killed_and_says_so(
         self, deployer: Deployer, spec: Callable[..., ServingSpec]
     ) -> None:
         greedy = "import time\nheld = []\nwhile True:\n    held.append(bytearray(4_000_000))\n    time.sleep(0.005)\n"
         deployer.apply(spec(0, script=greedy, memory_mb=128))
-        ended = eventually(lambda: [each for each in deployer.status("garden-sums-1") if each.phase == Phase.EXITED])
-        assert ended[0].exit is not None
-        assert ended[0].exit.out_of_memory
+        gone = eventually(lambda: ended(deployer))
+        assert gone[0].exit is not None
+        assert gone[0].exit.out_of_memory
 
     def test_a_replica_that_ignores_the_request_to_stop_is_killed(
         self, deployer: Deployer, spec: Callable[..., ServingSpec]
@@ -186,12 +196,18 @@ def living(deployer: Deployer) -> list[ReplicaStatus]:
     return [each for each in deployer.status("garden-sums-1") if each.phase == Phase.ALIVE]
 
 
+def ended(deployer: Deployer) -> list[ReplicaStatus]:
+    return [each for each in deployer.status("garden-sums-1") if each.phase == Phase.EXITED]
+
+
 def ready(deployer: Deployer, count: int) -> list[ReplicaStatus]:
     """The living replicas once there are `count` of them and all are ready."""
 
     def find() -> list[ReplicaStatus] | None:
         replicas = living(deployer)
-        return replicas if len(replicas) == count and all(is_ready(each.address) for each in replicas) else None
+        return (
+            replicas if len(replicas) == count and all(is_ready(each.address) for each in replicas) else None
+        )
 
     found = eventually(find, what=f"{count} ready replicas")
     assert found is not None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+
 from tests.waiting import eventually
 from tests.worker.deployers.contract import ADDS, DeployerContract, living, ready
 from worker.deployers.base import Deployer, DeployerError, ServingSpec

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections
+
 from worker import log_consumer
 
 PAUSE_SECONDS = 1.0

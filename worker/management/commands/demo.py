@@ -5,10 +5,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from accounts import access, authentication, installation, services
-from accounts.models import Member
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+
+from accounts import access, authentication, installation, services
+from accounts.models import Member
 from worker import supervisor
 from worker.management.commands.up import Command as Up
 
@@ -22,7 +23,7 @@ class Command(BaseCommand):
         if is_up:
             self.play()
             return
-        Up(stdout=self.stdout, stderr=self.stderr).handle(web_workers=2, after=self.play)
+        Up().handle(web_workers=2, after=self.play)
 
     def play(self) -> None:
         environment = os.environ | {
@@ -46,7 +47,9 @@ def _key() -> str:
         .first()
     )
     if member is None:
-        raise CommandError(f"The demo needs the project {installation.FIRST_PROJECT} with an owner; create it first.")
+        raise CommandError(
+            f"The demo needs the project {installation.FIRST_PROJECT} with an owner; create it first."
+        )
     own = access.of_member(member, None)
     _, text = services.create_key(access=own, name="demo", scopes=["read", "write", "predict"])
     path.touch(mode=0o600)

@@ -5,10 +5,11 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from accounts import installation
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from accounts import installation
 from worker import supervisor
 
 
@@ -24,9 +25,13 @@ class Command(BaseCommand):
                 raise CommandError(f"Hopyard is running already with the data in {settings.DATA_DIR}.")
             self._check_port()
             if not settings.REPLICA_PYTHON.exists():
-                raise CommandError(f"There is no {settings.REPLICA_PYTHON} to run replicas with; `make setup` makes it.")
+                raise CommandError(
+                    f"There is no {settings.REPLICA_PYTHON} to run replicas with; `make setup` makes it."
+                )
             self._prepare()
-            supervisor.run(supervisor.programs(web_workers=web_workers), on_ready=lambda: self._welcome(after))
+            supervisor.run(
+                supervisor.programs(web_workers=web_workers), on_ready=lambda: self._welcome(after)
+            )
 
     def _prepare(self) -> None:
         call_command("migrate", interactive=False, verbosity=0)

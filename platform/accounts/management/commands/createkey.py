@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
 from accounts import access, services
 from accounts.models import Member, Scope
-from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 
 class Command(BaseCommand):

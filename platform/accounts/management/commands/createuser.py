@@ -5,9 +5,10 @@ import secrets
 import sys
 from typing import Any
 
-from accounts.models import Member, Project, Role, User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
+
+from accounts.models import Member, Project, Role, User
 
 
 class Command(BaseCommand):
@@ -17,10 +18,14 @@ class Command(BaseCommand):
         parser.add_argument("username")
         parser.add_argument("--project", help="a project to join")
         parser.add_argument("--role", choices=Role.values, default=Role.MEMBER)
-        parser.add_argument("--ask-password", action="store_true", help="type the password instead of getting one")
+        parser.add_argument(
+            "--ask-password", action="store_true", help="type the password instead of getting one"
+        )
 
     @transaction.atomic
-    def handle(self, *, username: str, project: str | None, role: str, ask_password: bool, **options: Any) -> None:
+    def handle(
+        self, *, username: str, project: str | None, role: str, ask_password: bool, **options: Any
+    ) -> None:
         user = User.objects.filter(username__iexact=username).first() or User(username=username)
         password = getpass.getpass() if ask_password and sys.stdin.isatty() else secrets.token_urlsafe(12)
         user.set_password(password)
@@ -31,4 +36,6 @@ class Command(BaseCommand):
             if found is None:
                 raise CommandError(f"There is no project {project}.")
             Member.objects.update_or_create(project=found, user=user, defaults={"role": role})
-        self.stdout.write(f"{user.username} can sign in" + ("" if ask_password else f" with the password {password}"))
+        self.stdout.write(
+            f"{user.username} can sign in" + ("" if ask_password else f" with the password {password}")
+        )

@@ -37,13 +37,8 @@ def list_(client: Client, json_wanted: bool) -> None:
     if json_wanted:
         echo_json(found)
         return
-    rows = [
-        (each.name, len(each.versions), each.latest.version, each.latest.metrics, each.latest.created_at)
-        if each.latest
-        else (each.name, 0, "", "", "")
-        for each in found
-    ]
-    echo_table(("NAME", "VERSIONS", "LATEST", "METRICS", "CREATED"), rows, "There are no models yet.")
+    rows = [(each.name, each.version_count, each.latest, each.created_at) for each in found]
+    echo_table(("NAME", "VERSIONS", "LATEST", "CREATED"), rows, "There are no models yet.")
 
 
 @model.command()
@@ -60,11 +55,9 @@ def show(client: Client, name: str, version: int | None, json_wanted: bool) -> N
         _show_version(found)
     else:
         rows = [
-            (each.version, size(each.size), each.metrics, each.servings, each.created_at) for each in found
+            (each.version, size(each.size), each.metrics, each.created_at, each.created_by) for each in found
         ]
-        echo_table(
-            ("VERSION", "SIZE", "METRICS", "SERVED BY", "CREATED"), rows, f"{name} has no version yet."
-        )
+        echo_table(("VERSION", "SIZE", "METRICS", "CREATED", "BY"), rows, f"{name} has no version yet.")
 
 
 def _show_version(version: ModelVersion) -> None:

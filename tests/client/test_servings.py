@@ -3,13 +3,13 @@
 import inspect
 from typing import Any
 
-import hopyard
 import pytest
+
+import hopyard
 from hopyard import model, serving
 from hopyard.client import Client, Failure, ServerError, Serving, ServingFailed, TimedOut
 from hopyard.client.records import Condition
 from hopyard.client.waiting import until_running
-
 from tests.client.scripted import SERVING, VERSION, Scripted, page, refuses, says, says_raw
 
 PATH = "/api/projects/demo/servings/iris/"
@@ -39,7 +39,8 @@ def test_a_failure_is_raised_with_its_reason_and_evidence() -> None:
         until_running(lambda: as_serving("Failed", failure=failure), 60)
     assert (caught.value.code, caught.value.reason) == (failure.code, failure.reason)
     assert str(caught.value) == (
-        "Serving iris failed (ScriptImportFailed): No module named 'xgboost'.\nTraceback ...\nModuleNotFoundError"
+        "Serving iris failed (ScriptImportFailed): No module named 'xgboost'.\n"
+        "Traceback ...\nModuleNotFoundError"
     )
 
 
@@ -72,7 +73,7 @@ def test_a_name_hopsworks_refuses_is_refused(connected: Client, scripted: Script
 
 
 @pytest.mark.parametrize(
-    ("settings", "complaint"),
+    ("given", "complaint"),
     [
         ({"model_path": "Models/iris/1"}, "ends in .py"),
         ({"model_version": 2}, "belongs to version 1 of iris"),
@@ -90,10 +91,10 @@ def test_a_name_hopsworks_refuses_is_refused(connected: Client, scripted: Script
     ],
 )
 def test_what_cannot_be_right_is_refused_before_any_request(
-    connected: Client, scripted: Scripted, settings: dict[str, Any], complaint: str
+    connected: Client, scripted: Scripted, given: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(ValueError, match=complaint):
-        serving.create_or_update(**{"serving_name": "iris", "model_path": SCRIPT, **settings})
+        serving.create_or_update(**{"serving_name": "iris", "model_path": SCRIPT, **given})
     assert scripted.requests == []
 
 
@@ -190,7 +191,7 @@ def test_every_reader_reads_the_serving(connected: Client, scripted: Scripted) -
     scripted.on("GET", "/api/projects/demo/servings/", page(SERVING))
     assert serving.exists("iris")
     assert [each.name for each in serving.get_all()] == ["iris"]
-    assert serving.get_id("iris") == "iris"
+    assert serving.get_id("iris") == 5
     assert serving.get_status("iris") == "Running"
     assert serving.get_model_path("iris") == SCRIPT
     assert serving.get_model_version("iris") == 1

@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 
 import pytest
+
 from hopyard.client import Client, Conflict, InvalidArgument, ServerError
 from hopyard.client.local_files import LocalFile, collect
-
-from tests.client.scripted import VERSION, Scripted, page, refuses, says, says_raw
+from tests.client.scripted import VERSION, Scripted, refuses, says, says_raw
 
 UPLOADS = "/api/projects/demo/models/iris/uploads/"
 DRAFT = "/api/projects/demo/uploads/7/"
@@ -166,14 +166,6 @@ def test_the_newest_version_is_the_default(client: Client, scripted: Scripted) -
     assert client.models.get("iris").version == 10
     scripted.then(says(200, {"name": "iris", "versions": versions}))
     assert [version.version for version in client.models.versions("iris")] == [2, 9, 10]
-
-
-def test_models_are_listed_with_their_latest_version(client: Client, scripted: Scripted) -> None:
-    scripted.then(page({"name": "iris", "versions": [VERSION]}, {"name": "bare", "versions": []}))
-    iris, bare = client.models.list()
-    assert iris.latest
-    assert iris.latest.version == 1
-    assert bare.latest is None
 
 
 @pytest.mark.parametrize(

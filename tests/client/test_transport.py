@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from hopyard.client import (
     ApiError,
     BadRequest,
@@ -22,7 +23,6 @@ from hopyard.client import (
     TimedOut,
     TooLarge,
 )
-
 from tests.client.scripted import (
     SERVING,
     VERSION,

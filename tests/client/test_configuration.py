@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from hopyard.client import Client, ConfigurationError, config
 from hopyard.client.config import Configuration
 

@@ -1,0 +1,1 @@
+"""The pages of servings, one file for each."""

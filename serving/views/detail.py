@@ -1,0 +1,78 @@
+"""The pages of one serving: overview, history, calls."""
+
+import shlex
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+from django_htmx.http import ptag
+
+from accounts.pages import PageRequest
+from serving import addresses, examples, queries
+from serving.forms.trying import TryForm
+from serving.models import Serving
+from serving.views.loading import load
+
+REPLICAS_SHOWN = 20
+RECORDS_SHOWN = 20
+LONGEST_IN_CURL = 400
+PER_PAGE = 50
+
+
+def _tag(request: PageRequest, project: str, name: str) -> str:
+    return queries.serving_tag(load(request, project, name)[1])
+
+
+@login_required
+@require_safe
+@ptag(_tag)
+def overview(request: PageRequest, project: str, name: str) -> HttpResponse:
+    found, serving = load(request, project, name)
+    body = examples.body(serving)
+    context = {
+        "access": found,
+        "serving": serving,
+        "tag": queries.serving_tag(serving),
+        "path_url": f"{addresses.path_url(serving)}:predict",
+        "direct_url": f"{addresses.direct_url(serving)}:predict",
+        "curl": _curl(serving, body),
+        "replicas": queries.replicas(serving)[:REPLICAS_SHOWN],
+        "try_form": TryForm(initial={"body": body}),
+    }
+    return render(request, "serving/_overview.html" if request.htmx else "serving/overview.html", context)
+
+
+@login_required
+@require_safe
+@ptag(_tag)
+def history(request: PageRequest, project: str, name: str) -> HttpResponse:
+    found, serving = load(request, project, name)
+    context = {
+        "access": found,
+        "serving": serving,
+        "tag": queries.serving_tag(serving),
+        "revisions": queries.revisions(serving)[:PER_PAGE],
+        "page": Paginator(queries.events(serving), PER_PAGE).get_page(request.GET.get("page")),
+    }
+    return render(request, "serving/_history.html" if request.htmx else "serving/history.html", context)
+
+
+@login_required
+@require_safe
+def calls(request: PageRequest, project: str, name: str) -> HttpResponse:
+    found, serving = load(request, project, name)
+    records = queries.inference_records(serving)[:RECORDS_SHOWN]
+    context = {"access": found, "serving": serving, "records": records}
+    return render(request, "serving/calls.html", context)
+
+
+def _curl(serving: Serving, body: str) -> str:
+    lines = [
+        f"curl -X POST {shlex.quote(addresses.path_url(serving) + ':predict')}",
+        '-H "Authorization: ApiKey $HOPYARD_API_KEY"',
+        "-H 'Content-Type: application/json'",
+        f"-d {shlex.quote(body)}" if len(body) <= LONGEST_IN_CURL else f"-d @{examples.EXAMPLE_FILE}",
+    ]
+    return " \\\n  ".join(lines)
