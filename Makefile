@@ -20,16 +20,25 @@ demo: setup ## Train on iris, export, serve and predict, as a user would
 	@exec $(VENV)/python manage.py demo
 
 check: .venv/dev ## Format, lint, types, import rules, templates, migrations, lock
-	@$(VENV)/python -m tests.check
+	@$(UV) lock --check --quiet
+	@$(VENV)/ruff format --check --quiet .
+	@$(VENV)/ruff check --quiet .
+	@$(VENV)/mypy
+	@$(VENV)/lint-imports --no-cache > .lint-imports.log || (cat .lint-imports.log; exit 1)
+	@git ls-files -co --exclude-standard 'templates/*.html' | xargs $(VENV)/djade --check --target-version 5.2
+	@HOPYARD_DATA_DIR=$$(mktemp -d) $(VENV)/python manage.py makemigrations --check --dry-run --verbosity 0
+	@HOPYARD_DATA_DIR=$$(mktemp -d) $(VENV)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+	@cd static/vendor && sha256sum --check --quiet SHA256SUMS
+	@echo "All checks passed."
 
 test: .venv/dev .venv-replica/ready ## Set up what the tests need and run all of them
 	@sh tests/setup.sh
-	$(VENV)/python -m pytest -n 2 --dist loadgroup
+	@$(VENV)/python -m pytest -n 2 --dist loadgroup
 
 format: .venv/dev ## Format and fix what can be fixed
 	$(VENV)/ruff check --fix --quiet .
 	$(VENV)/ruff format --quiet .
-	git ls-files 'templates/*.html' | xargs $(VENV)/djade --target-version 5.2
+	git ls-files -co --exclude-standard 'templates/*.html' | xargs $(VENV)/djade --target-version 5.2
 
 setup: .venv/ready .venv-replica/ready
 

@@ -41,13 +41,13 @@ def _resources(request: PageRequest, found: access.Access) -> HttpResponse:
     if form.is_valid():
         kept = []
         try:
-            for file in form.cleaned_data["files"]:
+            for file in form.cleaned_data["file"]:
                 path = f"{form.cleaned_data['folder']}/{uploads.file_name(file)}"
                 kept.append(
                     services.save_file(access=found, path=path, blob=storage.receive(file.chunks()))[0]
                 )
         except (RegistryError, BadPath, StorageError) as error:
-            form.add_error("files", str(error))
+            form.add_error("file", str(error))
         else:
             messages.success(request, f"Kept {', '.join(file.path for file in kept)}.")
             return redirect("resources", found.project.name)

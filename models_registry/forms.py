@@ -79,21 +79,23 @@ class ExportForm(forms.Form):
         required=False,
         help_text="Its files keep their places inside it; its own name is left out.",
     )
-    files = FilesField(required=False, help_text="Single files, such as a model and its script.")
+    file = FilesField(
+        label="Files", required=False, help_text="Single files, such as a model and its script."
+    )
     framework = forms.CharField(max_length=50, required=False, help_text="Such as scikit-learn or PyTorch.")
     metrics = MetricsField(required=False, help_text="One name=value a line.")
     description = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 3}))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        if not cleaned.get("folder") and not cleaned.get("files"):
-            self.add_error("files", "Choose a folder or at least one file.")
+        if not cleaned.get("folder") and not cleaned.get("file"):
+            self.add_error("file", "Choose a folder or at least one file.")
         return cleaned
 
     def chosen(self) -> list[tuple[str, Any]]:
         """The files with their paths in the version."""
         from_folder = [(uploads.path_in_folder(file), file) for file in self.cleaned_data["folder"]]
-        return from_folder + [(uploads.file_name(file), file) for file in self.cleaned_data["files"]]
+        return from_folder + [(uploads.file_name(file), file) for file in self.cleaned_data["file"]]
 
     def wanted(self) -> dict[str, Any]:
         """The arguments of `services.start_upload`."""
@@ -105,7 +107,7 @@ class ExportForm(forms.Form):
 
 
 class ResourceForm(forms.Form):
-    files = FilesField(help_text="A file of the same name is replaced.")
+    file = FilesField(label="Files", help_text="A file of the same name is replaced.")
     folder = forms.CharField(
         label="Into",
         max_length=300,

@@ -3,7 +3,7 @@
 import errno
 from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
-from typing import IO, Any
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import BadRequest, TooManyFilesSent
@@ -34,7 +34,7 @@ class PathKeepingHandler(TemporaryFileUploadHandler):
         self.sent_path = file_name
         super().new_file(field_name, "upload", *args, **kwargs)
 
-    def file_complete(self, file_size: int) -> UploadedFile | None:
+    def file_complete(self, file_size: int) -> "UploadedFile[Any] | None":
         file = super().file_complete(file_size)
         if file is not None:
             file.sent_path = self.sent_path  # type: ignore[attr-defined]
@@ -46,19 +46,19 @@ class FolderUploadHandler(FileUploadHandler):
 
     def handle_raw_input(
         self,
-        input_data: IO[bytes],
+        input_data: Any,
         META: dict[str, Any],  # noqa: N803 - Django's name
         content_length: int,
-        boundary: bytes,
+        boundary: Any,
         encoding: str | None = None,
-    ) -> tuple[QueryDict, MultiValueDict[str, UploadedFile]]:
+    ) -> tuple[QueryDict, "MultiValueDict[str, UploadedFile[Any]]"]:
         handlers = [PathKeepingHandler(self.request)]
         return PathKeepingParser(META, input_data, handlers, encoding).parse()
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes | None:
         return raw_data
 
-    def file_complete(self, file_size: int) -> UploadedFile | None:
+    def file_complete(self, file_size: int) -> "UploadedFile[Any] | None":
         return None
 
 
@@ -89,11 +89,11 @@ def path_in_folder(file: TemporaryUploadedFile) -> str:
     return rest or first
 
 
-def sent_path(file: UploadedFile) -> str:
+def sent_path(file: "UploadedFile[Any]") -> str:
     return str(getattr(file, "sent_path", file.name))
 
 
-def file_name(file: UploadedFile) -> str:
+def file_name(file: "UploadedFile[Any]") -> str:
     return PurePosixPath(sent_path(file)).name
 
 

@@ -78,7 +78,7 @@ def _export(request: PageRequest, found: access.Access) -> HttpResponse:
         try:
             made = uploads.export(access=found, wanted=form.wanted(), files=form.chosen())
         except (RegistryError, BadPath, StorageError) as error:
-            form.add_error("number" if isinstance(error, VersionExists) else "files", str(error))
+            form.add_error("number" if isinstance(error, VersionExists) else "file", str(error))
         else:
             messages.success(request, f"{made} is exported; serve it, or look at its files.")
             return redirect("model-version", found.project.name, made.model.name, made.number)

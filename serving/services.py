@@ -92,7 +92,7 @@ def start(*, access: Access, serving: Serving) -> Serving:
     """Want the serving to run; a running one stays as it is, a failed one gets new attempts."""
     serving = _locked(serving)
     if serving.wanted_replicas and not serving.has_given_up:
-        return serving
+        return queries.serving(access.project, serving.name)
     now = timezone.now()
     _wish(
         serving,
@@ -112,7 +112,7 @@ def stop(*, access: Access, serving: Serving) -> Serving:
     """Want the serving not to run; honoured in every state."""
     serving = _locked(serving)
     if serving.wanted_replicas == 0 and serving.failure is None:
-        return serving
+        return queries.serving(access.project, serving.name)
     _wish(serving, wanted_replicas=0, was_ready=False, **_NEW_ATTEMPTS)
     _tell(access, serving, "stopped", "Asked to stop")
     work.reconcile_on_commit(serving)

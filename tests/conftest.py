@@ -26,8 +26,9 @@ class Predict:
 
 
 @pytest.fixture(autouse=True)
-def _plain_static_files(settings) -> None:
-    """Pages need no collected files in tests."""
+def _quick_passwords_and_plain_static_files(settings) -> None:
+    """Hashing a password takes long by design, and pages need no collected files here."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }

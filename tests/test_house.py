@@ -23,6 +23,7 @@ def test_no_file_is_longer_than_one_can_read() -> None:
         path
         for name in ("platform", "models_registry", "serving", "worker", "sdk")
         for path in (ROOT / name).rglob("*.py")
+        if "migrations" not in path.parts
     ]
     assert len(sources) > 50
     long = {str(path): length for path in sources if (length := len(path.read_text().splitlines())) > LONGEST}

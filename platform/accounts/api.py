@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 
 from accounts import access, queries, services
 from accounts.access import Access
+from accounts.authentication import ApiKeyAuthentication
 from accounts.models import ApiKey, AuditEntry, Member, Project, Role, Scope, User
 from accounts.serializers import (
     ApiKeySerializer,
@@ -60,7 +61,7 @@ class Login(APIView):
     """Exchange a password for an API key of one project."""
 
     permission_classes = [AllowAny]
-    authentication_classes = []
+    authentication_classes = [ApiKeyAuthentication]  # its header makes a refusal a 401
     throttle_classes = [LoginThrottle]
 
     @extend_schema(request=LoginSerializer, responses={201: NewApiKeySerializer})

@@ -22,12 +22,13 @@ class SignInForm(AuthenticationForm):
 
     def clean(self) -> dict[str, Any]:
         key = self._guesses_key()
-        if cache.get_or_set(key, 0, GUESSES_FORGOTTEN_SECONDS) >= MOST_GUESSES:
+        wrong: int = cache.get(key, 0)
+        if wrong >= MOST_GUESSES:
             raise ValidationError("Too many wrong passwords; wait a minute, then try again.")
         try:
             return super().clean()
         except ValidationError:
-            cache.set(key, cache.get(key, 0) + 1, GUESSES_FORGOTTEN_SECONDS)
+            cache.set(key, wrong + 1, GUESSES_FORGOTTEN_SECONDS)
             raise
 
     def _guesses_key(self) -> str:

@@ -15,11 +15,8 @@ from hopyard.client.commands.output import Commands, Target
 from hopyard.client.commands.servings import serving
 
 INSTALL = """\
-There is no Hopyard checkout here or above. `hopyard up` starts the platform from its own folder:
-
-    git clone <the repository> hopyard && cd hopyard && make up
-
-To work with a platform that runs already: hopyard login"""
+There is no Hopyard checkout here or above. `hopyard up` starts the platform from one: get the sources, and
+run `make up` in their folder. To work with a platform that runs already: hopyard login"""
 
 
 @click.group(cls=Commands)
@@ -41,7 +38,7 @@ def up(arguments: tuple[str, ...]) -> None:
         raise click.ClickException(INSTALL)
     python = root / ".venv" / "bin" / "python"
     if not python.exists():
-        raise click.ClickException(f"{root} is not installed yet: run `make install` there.")
+        raise click.ClickException(f"{root} is not set up yet: run `make up` there once.")
     os.chdir(root)
     os.execv(python, [str(python), "manage.py", "up", *arguments])  # noqa: S606 - our own program
 

@@ -158,7 +158,8 @@ class ServingForm(forms.Form):
         for name in self.fields:
             if name in theirs and theirs[name] != self.cleaned_data.get(name):
                 self.newest[name] = str(self[name].field.prepare_value(theirs[name])) or "(empty)"
-        self.data = {**self.data.dict(), "expected_revision": theirs["expected_revision"]}
+        typed = {name: self.data.get(name) for name in self.data}
+        self.data = {**typed, "expected_revision": theirs["expected_revision"]}
 
     @property
     def has_advanced_news(self) -> bool:

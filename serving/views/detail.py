@@ -70,7 +70,7 @@ def calls(request: PageRequest, project: str, name: str) -> HttpResponse:
 
 def _curl(serving: Serving, body: str) -> str:
     lines = [
-        f"curl -X POST {shlex.quote(addresses.path_url(serving) + ':predict')}",
+        f"curl {shlex.quote(addresses.path_url(serving) + ':predict')}",
         '-H "Authorization: ApiKey $HOPYARD_API_KEY"',
         "-H 'Content-Type: application/json'",
         f"-d {shlex.quote(body)}" if len(body) <= LONGEST_IN_CURL else f"-d @{examples.EXAMPLE_FILE}",

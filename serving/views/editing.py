@@ -67,7 +67,8 @@ def _after_create(serving: Serving) -> str:
 
 
 def _after_edit(before: Serving, after: Serving) -> str:
-    assert before.revision is not None and after.revision is not None
+    assert before.revision is not None
+    assert after.revision is not None
     number = after.revision.number
     if number == before.revision.number:
         return f"Saved; what runs is revision {number} as before."

@@ -143,5 +143,9 @@ SERVING = {
 }
 
 
+READY = {"name": "iris-3-0", "revision": 3, "state": "Ready", "ended_at": None}
+ENDED = {"name": "iris-2-0", "revision": 3, "state": "Exited", "ended_at": "2026-01-02T03:04:05Z"}
+
+
 def page(*items: Any, following: str | None = None) -> Answer:
     return says(200, {"count": len(items), "next": following, "previous": None, "items": list(items)})

@@ -14,7 +14,7 @@ from hopyard import cli
 from hopyard.client import config
 from hopyard.client.commands.asking import new_lines
 from hopyard.client.config import Configuration
-from tests.client.scripted import SERVING, VERSION, Scripted, page, refuses, says, says_raw
+from tests.client.scripted import READY, SERVING, VERSION, Scripted, page, refuses, says, says_raw
 
 SERVINGS = "/api/projects/demo/servings/"
 Run = Callable[..., Result]
@@ -221,7 +221,7 @@ def test_a_failed_start_shows_the_evidence_and_the_reason(logged_in: Scripted, r
 
 
 def test_a_start_says_where_it_answers(logged_in: Scripted, run: Run) -> None:
-    logged_in.then(says(200, SERVING), says(200, SERVING))
+    logged_in.then(says(200, SERVING), says(200, SERVING), page(READY))
     assert run("serving", "start", "iris").output == f"iris is Running: {SERVING['url']}\n"
 
 
@@ -259,6 +259,12 @@ def test_logs_of_several_replicas_name_them(logged_in: Scripted, run: Run) -> No
     logged_in.then(says(200, {"replicas": logs}))
     assert run("logs", "iris", "--search", "o", "--tail", "5").output == "r1 | one\nr1 | two\nr2 | three\n"
     assert logged_in.calls == [f"GET {SERVINGS}iris/logs/?search=o&tail=5"]
+
+
+def test_logs_that_are_empty_say_so_beside_the_output(logged_in: Scripted, run: Run) -> None:
+    logged_in.then(says(200, {"replicas": []}))
+    result = run("logs", "iris")
+    assert (result.stdout, result.stderr) == ("", "There are no such lines.\n")
 
 
 def test_logs_are_followed_until_interrupted(
@@ -313,7 +319,7 @@ def test_up_becomes_the_checkouts_own_command(
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "manage.py").touch()
     monkeypatch.chdir(tmp_path / "deep/inside")
-    assert "make install" in run("up").stderr
+    assert "not set up yet" in run("up").stderr
     (tmp_path / ".venv/bin/python").touch()
     run("up", "--port", "9000")
     assert started == [[str(tmp_path / ".venv/bin/python"), "manage.py", "up", "--port", "9000"]]

@@ -1,5 +1,6 @@
 """The client against the real platform: everything but running replicas, which the end-to-end tests do."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -222,6 +223,13 @@ def test_a_wrong_setting_names_its_field(client: Client, iris: Path) -> None:
     assert list(caught.value.fields) == ["replicas"]
 
 
+def test_asking_twice_is_harmless(client: Client, iris: Path) -> None:
+    model.export("iris", NAME)
+    serving.create_or_update("iris", SCRIPT)
+    assert [serving.start("iris", wait=False).wanted_replicas for _ in range(2)] == [1, 1]
+    assert [serving.stop("iris").wanted_replicas for _ in range(2)] == [0, 0]
+
+
 def test_a_start_that_nobody_works_on_times_out(client: Client, iris: Path) -> None:
     model.export("iris", NAME)
     serving.create_or_update("iris", SCRIPT)
@@ -273,7 +281,7 @@ def test_the_command_line_goes_the_whole_way(live_server: Any, people: People, i
     assert "MODE=fast" in shown
     run("serving", "start", "iris", "--no-wait")
     run("serving", "stop", "iris")
-    assert run("logs", "iris") == ""
+    assert run("logs", "iris") == "There are no such lines.\n"
     run("serving", "delete", "iris", "--yes")
     run("model", "download", "iris", "--to", "back")
     assert _contents(Path("back")) == _contents(iris)
@@ -282,6 +290,29 @@ def test_the_command_line_goes_the_whole_way(live_server: Any, people: People, i
 def test_connecting_sets_the_client_the_functions_use(client: Client) -> None:
     with hopyard.connect(client.url, "hop_wrong", "garden"), pytest.raises(NotAuthenticated):
         serving.get_all()
+
+
+def test_the_readmes_examples_run(
+    live_server: Any,
+    people: People,
+    key_of: Callable[..., Any],
+    iris: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Only the replica is imagined."""
+    monkeypatch.setattr("hopyard.client.waiting.until_running", lambda look, *_: look())
+    monkeypatch.setattr("hopyard.client.servings.Servings.predict", lambda *_: {"predictions": [0]})
+    given = {"URL": live_server.url, "PROJECT": "garden", "API_KEY": key_of(people.bob)[1]}
+    for name, value in given.items():
+        monkeypatch.setenv(f"HOPYARD_{name}", value)
+    readme = (Path(hopyard.__file__).parents[1] / "README.md").read_text()
+    examples = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    for example in examples:
+        exec(compile(example, "sdk/README.md", "exec"), {})
+    assert len(examples) == 2
+    assert serving.get(NAME).replicas == 2
+    assert capsys.readouterr().out.startswith(f"{NAME} ")
 
 
 def _contents(folder: Path) -> dict[str, bytes]:

@@ -10,10 +10,11 @@ from hopyard import model, serving
 from hopyard.client import Client, Failure, ServerError, Serving, ServingFailed, TimedOut
 from hopyard.client.records import Condition
 from hopyard.client.waiting import until_running
-from tests.client.scripted import SERVING, VERSION, Scripted, page, refuses, says, says_raw
+from tests.client.scripted import ENDED, READY, SERVING, VERSION, Scripted, page, refuses, says, says_raw
 
 PATH = "/api/projects/demo/servings/iris/"
 SCRIPT = "Models/iris/1/predictor.py"
+FAILURE = Failure("ScriptImportFailed", "No module named 'xgboost'.", "Traceback ...\nModuleNotFoundError")
 
 
 def as_serving(status: str, **facts: Any) -> Serving:
@@ -25,44 +26,53 @@ def connected(scripted: Scripted) -> Client:
     return hopyard.connect(scripted.url, "hop_test", "demo")
 
 
+def wait_for(*seen: Serving, answers: bool = True, timeout: float = 60) -> Serving:
+    looks = iter(seen)
+    return until_running(lambda: next(looks), lambda _: answers, timeout)
+
+
 def test_waiting_ends_when_the_serving_runs(pauses: list[float]) -> None:
-    seen = iter([as_serving("Starting", wanted_replicas=1), as_serving("Updating"), as_serving("Running")])
-    assert until_running(lambda: next(seen), 60).status == "Running"
+    starting = as_serving("Starting", wanted_replicas=1)
+    assert wait_for(starting, as_serving("Updating"), as_serving("Running")).status == "Running"
     assert pauses == [0.2, pytest.approx(0.3)]
 
 
 def test_a_failure_is_raised_with_its_reason_and_evidence() -> None:
-    failure = Failure(
-        "ScriptImportFailed", "No module named 'xgboost'.", "Traceback ...\nModuleNotFoundError"
-    )
     with pytest.raises(ServingFailed) as caught:
-        until_running(lambda: as_serving("Failed", failure=failure), 60)
-    assert (caught.value.code, caught.value.reason) == (failure.code, failure.reason)
+        wait_for(as_serving("Failed", failure=FAILURE))
+    assert (caught.value.code, caught.value.reason) == (FAILURE.code, FAILURE.reason)
     assert str(caught.value) == (
         "Serving iris failed (ScriptImportFailed): No module named 'xgboost'.\n"
         "Traceback ...\nModuleNotFoundError"
     )
 
 
+def test_a_failed_update_is_raised_though_the_revision_before_answers() -> None:
+    with pytest.raises(ServingFailed, match="No module named 'xgboost'"):
+        wait_for(as_serving("Running", failure=FAILURE), answers=False)
+
+
+def test_a_failure_of_other_replicas_does_not_matter_to_one_that_answers() -> None:
+    assert wait_for(as_serving("Running", failure=FAILURE)).is_running
+
+
 def test_the_failure_of_the_attempt_before_does_not_end_the_wait() -> None:
-    seen = iter([as_serving("Failed", wanted_replicas=1), as_serving("Running")])
-    assert until_running(lambda: next(seen), 60).status == "Running"
+    assert wait_for(as_serving("Failed", wanted_replicas=1), as_serving("Running")).status == "Running"
 
 
 def test_a_serving_stopped_meanwhile_ends_the_wait() -> None:
     with pytest.raises(ServingFailed, match="start it first"):
-        until_running(lambda: as_serving("Stopped"), 60)
+        wait_for(as_serving("Stopped"))
 
 
 def test_a_stopped_serving_that_was_just_asked_to_start_is_waited_for() -> None:
-    seen = iter([as_serving("Stopped", wanted_replicas=1), as_serving("Running")])
-    assert until_running(lambda: next(seen), 60).status == "Running"
+    assert wait_for(as_serving("Stopped", wanted_replicas=1), as_serving("Running")).status == "Running"
 
 
 def test_a_serving_that_takes_too_long_says_what_it_was_doing() -> None:
     waiting = as_serving("Starting", condition=Condition(reason="Installing 3 packages"))
     with pytest.raises(TimedOut, match="still Starting after 0 seconds: Installing 3 packages"):
-        until_running(lambda: waiting, 0)
+        wait_for(waiting, timeout=0)
 
 
 @pytest.mark.parametrize("name", ["", "iris flower", "iris-flower", "a" * 257, "iris\n", "îris"])
@@ -210,11 +220,20 @@ def test_a_serving_that_is_not_there_does_not_exist(connected: Client, scripted:
     assert not serving.exists("iris")
 
 
-def test_start_returns_when_the_serving_answers(connected: Client, scripted: Scripted) -> None:
+def test_start_returns_when_the_newest_revision_answers(connected: Client, scripted: Scripted) -> None:
     scripted.then(says(200, {**SERVING, "status": "Stopped"}))
-    scripted.then(says(200, {**SERVING, "status": "Starting"}), says(200, SERVING))
+    scripted.then(says(200, {**SERVING, "status": "Starting"}))
+    scripted.then(says(200, SERVING), page({**READY, "revision": 2}))
+    scripted.then(says(200, SERVING), page({**READY, "state": "Starting"}, ENDED, READY))
+    scripted.then(says(200, SERVING), page(READY))
     assert serving.start("iris").status == "Running"
-    assert scripted.calls == [f"POST {PATH}start/", f"GET {PATH}", f"GET {PATH}"]
+    looks = [f"GET {PATH}", f"GET {PATH}replicas/"]
+    assert scripted.calls == [f"POST {PATH}start/", f"GET {PATH}", *looks * 3]
+
+
+def test_an_idle_serving_needs_no_replica(connected: Client, scripted: Scripted) -> None:
+    scripted.then(says(200, SERVING), says(200, {**SERVING, "status": "Idle"}), page())
+    assert serving.start("iris").status == "Idle"
 
 
 def test_start_need_not_wait(connected: Client, scripted: Scripted) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, Unpack
 
 from hopyard.client import waiting
@@ -97,11 +98,11 @@ class Servings:
         return self.get(name).status
 
     def wait_until_running(self, name: str, *, timeout: float = 600) -> Serving:
-        """Poll until it answers predictions; `timeout` in seconds.
+        """Poll until it answers predictions with its newest revision; `timeout` in seconds.
 
         Raises ServingFailed with reason and evidence when it fails or is stopped, TimedOut after that time.
         """
-        return waiting.until_running(lambda: self.get(name), timeout)
+        return waiting.until_running(lambda: self.get(name), self._answers, timeout)
 
     def logs(
         self, name: str, *, replica: str | None = None, search: str | None = None, tail: int = 200
@@ -134,6 +135,14 @@ class Servings:
         serving = segment(name)
         path = f"/inference/{segment(self._project.name)}/{serving}/v1/models/{serving}:{word}"
         return self._transport.json("POST", path, body=data, timeout=timeout)
+
+    def _answers(self, serving: Serving) -> bool:
+        """Whether a replica of its newest revision is ready, or none needs to be."""
+        replicas = self._transport.each(Replica, self._path(serving.name, "replicas"))
+        living = takewhile(lambda replica: replica.ended_at is None, replicas)
+        return serving.status == "Idle" or any(
+            replica.state == "Ready" and replica.revision == serving.revision for replica in living
+        )
 
     def _path(self, name: str, *parts: str | int) -> str:
         return self._project.path("servings", name, *parts)

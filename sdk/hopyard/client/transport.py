@@ -77,8 +77,13 @@ class Transport:
 
     def records(self, kind: type[T], path: str, **params: Any) -> list[T]:
         """All pages of a list."""
+        return list(self.each(kind, path, **params))
+
+    def each(self, kind: type[T], path: str, **params: Any) -> Iterator[T]:
+        """A list's records, each page asked for when it is needed."""
         with _understood("GET", path):
-            return [decode(kind, item, "item") for item in self._items(path, params)]
+            for item in self._items(path, params):
+                yield decode(kind, item, "item")
 
     def delete(self, path: str) -> None:
         """Gone when it returns; not finding it counts as done if an earlier try may have deleted it."""

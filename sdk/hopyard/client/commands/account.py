@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 
 import click
 
@@ -23,7 +24,7 @@ from hopyard.client.config import Configuration
 def login(url: str, username: str | None, project: str | None, api_key: str | None, with_key: bool) -> None:
     """Save a key for a platform, so that later commands and scripts need nothing else."""
     if api_key or with_key:
-        key = api_key or click.prompt("API key", hide_input=True)
+        key = api_key or _secret("API key")
         found, identity = account.log_in_with_key(url=url, api_key=key, project=project)
         username = identity.username
     else:
@@ -34,7 +35,7 @@ def login(url: str, username: str | None, project: str | None, api_key: str | No
 
 
 def _with_password(url: str, username: str, project: str | None) -> Configuration:
-    password = click.prompt("Password", hide_input=True)
+    password = _secret("Password")
     return account.log_in(
         url=url,
         username=username,
@@ -42,6 +43,14 @@ def _with_password(url: str, username: str, project: str | None) -> Configuratio
         project=project or click.prompt("Project"),
         key_name=f"hopyard login on {socket.gethostname()}",
     )
+
+
+def _secret(what: str) -> str:
+    """Typed without echo, or the next line of what is piped in."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    typed: str = click.prompt(what, hide_input=True)
+    return typed
 
 
 @click.command()

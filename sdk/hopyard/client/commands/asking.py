@@ -65,6 +65,8 @@ def logs(
         found = client.servings.logs(serving, replica=replica, search=search, tail=window)
         _echo_new(found, printed)
         if not follow:
+            if not any(printed.values()):
+                click.echo("There are no such lines.", err=True)
             return
         try:
             sleep(FOLLOW_SECONDS)

@@ -122,7 +122,7 @@ def edit(client: Client, /, name: str, script: str | None, unset: tuple[str, ...
 def start(client: Client, name: str, wait: bool, timeout: float) -> None:
     """Run it."""
     found = client.servings.start(name, wait=wait, timeout=timeout)
-    click.echo(f"{found.name} is {found.status}: {found.url}")
+    click.echo(f"{found.name} is {found.status}: {found.url}" if wait else f"{found.name} is asked to start.")
 
 
 @serving.command()
@@ -131,7 +131,7 @@ def start(client: Client, name: str, wait: bool, timeout: float) -> None:
 def stop(client: Client, name: str) -> None:
     """Stop it; its settings and history stay."""
     found = client.servings.stop(name)
-    click.echo(f"{found.name} is {found.status}.")
+    click.echo(f"{found.name} is asked to stop.")
 
 
 @serving.command()

@@ -1,0 +1,271 @@
+"""Servings over REST: create, edit, start, stop, roll back, delete, and every way to get it wrong."""
+
+from collections.abc import Callable
+
+import pytest
+from accounts.access import Access
+from models_registry.models import ModelVersion
+from rest_framework.test import APIClient
+from serving import services
+from serving.models import Replica, Revision, Serving
+from serving.settings import Settings
+from serving.states import ReplicaState
+
+SERVINGS = "/api/projects/garden/servings/"
+IRIS = f"{SERVINGS}iris/"
+SCRIPT = "Models/iris/1/predictor.py"
+
+
+@pytest.fixture(autouse=True)
+def _iris(export: Callable[..., ModelVersion]) -> None:
+    export()
+
+
+def create(api: APIClient, **settings: object) -> dict:
+    answer = api.post(SERVINGS, {"name": "iris", "script": SCRIPT} | settings, format="json")
+    assert answer.status_code == 201, answer.json()
+    return answer.json()
+
+
+def test_a_script_of_a_model_version_says_which_model_is_served(api: APIClient) -> None:
+    shown = create(api)
+    assert (shown["model"], shown["model_version"], shown["artifact_version"]) == ("iris", 1, "MODEL-ONLY")
+    assert (shown["status"], shown["revision"], shown["wanted_replicas"]) == ("Creating", 1, 0)
+    assert shown["url"] == "http://127.0.0.1:8000/inference/garden/iris/v1/models/iris"
+    assert shown["direct_url"] == f"http://127.0.0.1:{shown['port']}/v1/models/iris"
+    assert shown["topic"].startswith("iris-inf")
+    assert api.get(IRIS).json() == shown
+
+
+def test_the_same_request_once_more_makes_nothing_new(api: APIClient) -> None:
+    first = create(api)
+    again = api.post(SERVINGS, {"name": "iris", "script": SCRIPT}, format="json")
+    assert (again.status_code, again.json()) == (200, first)
+    assert Serving.objects.count() == Revision.objects.count() == 1
+
+
+@pytest.mark.parametrize("change", [{"replicas": 2}, {"name": "Iris"}, {"topic": "NONE"}])
+def test_a_name_that_is_taken_by_something_else_is_refused(change: dict[str, object], api: APIClient) -> None:
+    create(api)
+    answer = api.post(SERVINGS, {"name": "iris", "script": SCRIPT} | change, format="json")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "name_taken")
+    assert answer.json()["error"]["fields"]["name"]
+
+
+BAD = {
+    "name": [None, "", "with space", "a-b", "a_b", "ü", "x" * 65],
+    "script": [
+        "",
+        "Models/iris/1/nothing.py",
+        "Models/iris/9/predictor.py",
+        "../x.py",
+        "/etc/x.py",
+        "a\\b.py",
+        "x.txt",
+    ],
+    "model": ["nothing"],
+    "model_version": [9, 0, "x"],
+    "replicas": [0, -1, 17, "many", 1.5],
+    "env": [{"1BAD": "x"}, {"HOPYARD_PORT": "1"}, "x"],
+    "topic": ["nosuchtopic"],
+    "inference_logging": ["SOME"],
+    "artifact_version": ["CREATE-IT", 3, [1]],
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [(field, value) for field, values in BAD.items() for value in values]
+)
+def test_a_bad_setting_is_refused_by_field_with_a_sentence(field: str, value: object, api: APIClient) -> None:
+    settings = {"name": "flowers", "script": SCRIPT, field: value}
+    if field == "model_version":
+        settings["model"] = "iris"
+    answer = api.post(SERVINGS, settings, format="json")
+    assert answer.status_code == 400, answer.json()
+    said = answer.json()["error"]
+    assert list(said["fields"]) == [field.replace("env", "environment") if value != "x" else field], said
+    assert len(said["message"]) > 20
+    assert not Serving.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [{"memory_mb": 1}, {"memory_mb": 10**9}, {"cores": 0}, {"cores": 1000}, {"gpus": 1}, {"gpus": "x"}],
+)
+def test_resources_beyond_the_installation_are_refused(resources: dict[str, object], api: APIClient) -> None:
+    answer = api.post(SERVINGS, {"name": "x", "script": SCRIPT, "resources": resources}, format="json")
+    assert answer.status_code == 400
+    assert "between" in answer.json()["error"]["message"] or "integer" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("body", ["[]", "1", '"x"', "null", "{", ""])
+def test_a_body_that_is_no_object_is_refused(body: str, api: APIClient) -> None:
+    answer = api.generic("POST", SERVINGS, body, "application/json")
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"]
+
+
+def test_every_edit_makes_a_numbered_revision_with_a_full_snapshot(api: APIClient) -> None:
+    create(api)
+    edited = api.patch(
+        IRIS, {"replicas": 3, "resources": {"memory_mb": 512}, "env": {"A": "1"}}, format="json"
+    ).json()
+    assert (edited["revision"], edited["replicas"], edited["resources"]["memory_mb"]) == (2, 3, 512)
+    revisions = api.get(f"{IRIS}revisions/").json()["items"]
+    assert [each["revision"] for each in revisions] == [2, 1]
+    assert (revisions[1]["replicas"], revisions[1]["env"]) == (1, {})
+    assert revisions[0]["topic"] == revisions[1]["topic"]
+
+
+def test_an_edit_that_changes_nothing_makes_no_revision(api: APIClient) -> None:
+    create(api)
+    assert api.patch(IRIS, {"replicas": 1, "description": "new words"}, format="json").json()["revision"] == 1
+    assert api.get(IRIS).json()["description"] == "new words"
+
+
+def test_put_creates_and_then_updates_with_defaults_for_what_is_left_out(api: APIClient) -> None:
+    first = api.put(IRIS, {"script": SCRIPT, "replicas": 2}, format="json")
+    assert (first.status_code, first.json()["replicas"]) == (201, 2)
+    second = api.put(IRIS, {"script": SCRIPT}, format="json")
+    assert (second.status_code, second.json()["replicas"], second.json()["revision"]) == (200, 1, 2)
+    assert second.json()["topic"] == first.json()["topic"]
+    renamed = api.put(IRIS, {"script": SCRIPT, "name": "other"}, format="json")
+    assert renamed.status_code == 400
+
+
+def test_the_second_of_two_editors_is_told_who_was_faster(api: APIClient, owner: Access) -> None:
+    create(api)
+    serving = Serving.objects.get()
+    services.update(access=owner, serving=serving, changes={"replicas": 2})
+    answer = api.patch(IRIS, {"replicas": 3, "expected_revision": 1}, format="json")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "edited_meanwhile")
+    assert "alice changed iris to revision 2 while you were editing" in answer.json()["error"]["message"]
+    assert api.get(IRIS).json()["replicas"] == 2
+
+
+def test_start_and_stop_change_the_wish_and_are_harmless_twice(api: APIClient) -> None:
+    create(api, replicas=2)
+    for _ in range(2):
+        assert api.post(f"{IRIS}start/").json()["wanted_replicas"] == 2
+    for _ in range(2):
+        assert api.post(f"{IRIS}stop/").json()["wanted_replicas"] == 0
+    said = [(each["actor"], each["kind"]) for each in api.get(f"{IRIS}events/").json()["items"]]
+    assert said == [("bob", "stopped"), ("bob", "started"), ("bob", "created")]
+
+
+def test_editing_a_running_serving_changes_how_many_replicas_are_wanted(api: APIClient) -> None:
+    create(api)
+    api.post(f"{IRIS}start/")
+    assert api.patch(IRIS, {"replicas": 3}, format="json").json()["wanted_replicas"] == 3
+
+
+def test_a_roll_back_is_a_new_revision_equal_to_the_old_one_in_every_field(
+    api: APIClient, export: Callable[..., ModelVersion]
+) -> None:
+    create(api, env={"A": "1"}, resources={"memory_mb": 700, "cores": 0.5}, batching={"enabled": True})
+    export(files={"predictor.py": "class Predict: ...", "x": "y"})
+    api.patch(
+        IRIS,
+        {
+            "script": "Models/iris/2/predictor.py",
+            "model_version": 2,
+            "replicas": 4,
+            "resources": {"memory_mb": 900, "cores": 2.0},
+            "batching": {"enabled": False, "max_batch_size": 8},
+            "topic": "NONE",
+            "inference_logging": "PREDICTIONS",
+            "topic_partitions": 2,
+            "topic_replication": 2,
+            "env": {},
+        },
+        format="json",
+    )
+    rolled = api.post(f"{IRIS}revisions/1/rollback/").json()
+    assert rolled["revision"] == 3
+    newest, edited, first = Revision.objects.order_by("-number")
+    own = {"id", "number", "created_at", "created_by_id", "_state"}
+    assert {k: v for k, v in vars(newest).items() if k not in own} == {
+        k: v for k, v in vars(first).items() if k not in own
+    }
+    same = {name for name in vars(first) if getattr(first, name) == getattr(edited, name)}
+    assert same <= {"serving_id", "created_by_id", "gpus", "artifact_id"}, (
+        "the edit changed every field but these"
+    )
+    assert api.post(f"{IRIS}revisions/9/rollback/").status_code == 404
+
+
+def test_a_deleted_serving_is_gone_at_once_and_its_name_is_free(api: APIClient) -> None:
+    create(api)
+    assert api.delete(IRIS).status_code == 204
+    assert api.get(IRIS).status_code == 404
+    assert api.get(SERVINGS).json()["count"] == 0
+    create(api, replicas=2)
+
+
+def test_the_list_is_ordered_by_name_paged_and_searchable(api: APIClient) -> None:
+    for name in ("zinnia", "aster", "mallow"):
+        api.post(SERVINGS, {"name": name, "script": SCRIPT}, format="json")
+    page = api.get(f"{SERVINGS}?page_size=2").json()
+    assert ([each["name"] for each in page["items"]], page["count"]) == (["aster", "mallow"], 3)
+    assert [each["name"] for each in api.get(page["next"]).json()["items"]] == ["zinnia"]
+    assert [each["name"] for each in api.get(f"{SERVINGS}?q=MAL").json()["items"]] == ["mallow"]
+
+
+def test_an_existing_topic_is_shared_and_an_unknown_one_refused(api: APIClient) -> None:
+    topic = create(api)["topic"]
+    shared = api.post(SERVINGS, {"name": "other", "script": SCRIPT, "topic": topic}, format="json")
+    assert shared.json()["topic"] == topic
+    none = api.post(SERVINGS, {"name": "quiet", "script": SCRIPT, "topic": "none"}, format="json")
+    assert none.json()["topic"] is None
+
+
+def test_a_script_from_resources_needs_a_model_and_keeps_its_bytes(api: APIClient) -> None:
+    url = "/api/projects/garden/files/Resources/score.py"
+    api.generic("PUT", url, b"class Predict: ...", "text/x-python")
+    refused = api.post(SERVINGS, {"name": "a", "script": "Resources/score.py"}, format="json")
+    assert list(refused.json()["error"]["fields"]) == ["model"]
+    made = api.post(
+        SERVINGS, {"name": "a", "script": "Resources/score.py", "model": "iris"}, format="json"
+    ).json()
+    assert made["model_version"] == 1
+    api.generic("PUT", url, b"something else", "text/x-python")
+    assert api.get(f"{SERVINGS}a/").json()["script_sha256"] == made["script_sha256"]
+
+
+def test_replicas_and_logs_are_listed(api: APIClient, settings) -> None:
+    create(api)
+    serving = Serving.objects.select_related("project").get()
+    Replica.objects.create(
+        serving=serving, name="r1-0-1", revision=1, slot=0, attempt=1, state=ReplicaState.READY
+    )
+    folder = settings.LOG_DIR / serving.key
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "r1-0-1.log").write_text("2026-01-01T00:00:00.000Z Loading\n2026-01-01T00:00:01.000Z Ready\n")
+    assert api.get(f"{IRIS}replicas/").json()["items"][0]["name"] == "r1-0-1"
+    assert api.get(IRIS).json()["replicas_ready"] == 1
+    found = api.get(f"{IRIS}logs/?search=LOAD").json()["replicas"]
+    assert found == [{"name": "r1-0-1", "content": "2026-01-01T00:00:00.000Z Loading"}]
+    assert api.get(f"{IRIS}logs/?tail=1").json()["replicas"][0]["content"].endswith("Ready")
+    assert api.get(f"{IRIS}logs/?replica=../../x").json()["replicas"] == []
+    assert api.get(f"{IRIS}logs/?tail=0").status_code == 400
+
+
+def test_an_address_that_does_not_exist_says_so_in_the_apis_own_shape(api: APIClient) -> None:
+    answer = api.get("/api/projects/garden/nothing/")
+    assert answer.status_code == 404
+    assert answer.json()["error"]["request_id"] == answer.headers["X-Request-Id"]
+
+
+def test_settings_and_snapshot_agree_on_what_a_revision_is() -> None:
+    from serving import settings as module
+
+    columns = {field.attname for field in Revision._meta.concrete_fields}
+    assert set(module.SNAPSHOT) == columns - {
+        "id",
+        "serving_id",
+        "number",
+        "created_by_id",
+        "created_at",
+        "artifact_id",
+    }
+    assert set(module.COPIED) <= set(vars(Settings(name="x", script="y")))
