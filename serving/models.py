@@ -13,7 +13,7 @@ from models_registry.models import Artifact, Blob, ModelVersion
 from serving.states import Condition, ConditionType, ReplicaState, Status
 
 serving_name = RegexValidator(
-    r"^[a-zA-Z0-9]{1,64}\Z", "A serving name has 1 to 64 letters or digits, and nothing else."
+    r"^[a-zA-Z0-9]{1,256}\Z", "A serving name has 1 to 256 letters or digits, and nothing else."
 )
 
 
@@ -31,7 +31,7 @@ class Serving(models.Model):
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="servings")
-    name = models.CharField(max_length=64, validators=[serving_name])
+    name = models.CharField(max_length=256, validators=[serving_name])
     description = models.TextField(blank=True)
     port = models.PositiveIntegerField(unique=True)
     gateway_token = models.CharField(max_length=64, default=partial(secrets.token_urlsafe, 32))
@@ -52,7 +52,6 @@ class Serving(models.Model):
     failure = models.JSONField(null=True)
     has_given_up = models.BooleanField(default=False)
     attempts = models.PositiveIntegerField(default=0)
-    started_at = models.DateTimeField(null=True)
     was_ready = models.BooleanField(default=False)
     changed_at = models.DateTimeField(default=timezone.now)
 
@@ -88,7 +87,7 @@ class Serving(models.Model):
     @property
     def key(self) -> str:
         """The name deployers know it by: unique in the installation, for ever."""
-        return f"{self.project.name}-{self.name}-{self.pk}".lower().replace("_", "-")
+        return f"{self.project.name}-{self.name[:40]}-{self.pk}".lower().replace("_", "-")
 
 
 class Revision(models.Model):
@@ -109,7 +108,7 @@ class Revision(models.Model):
     gpus = models.PositiveIntegerField(default=0)
     batching = models.BooleanField(default=False)
     max_batch_size = models.PositiveIntegerField(default=64)
-    topic = models.CharField(max_length=100, blank=True)
+    topic = models.CharField(max_length=300, blank=True)
     topic_partitions = models.PositiveIntegerField(default=1)
     topic_replication = models.PositiveIntegerField(default=1)
     inference_logging = models.CharField(

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.access import Access
 from accounts.services import record
-from serving import queries, settings, work
+from serving import queries, settings, verdicts, work
 from serving.errors import EditedMeanwhile, NameTaken, NoSuchServing, ServingError
 from serving.models import Revision, Serving, ServingEvent, serving_name
 from serving.settings import Settings
@@ -93,12 +93,10 @@ def start(*, access: Access, serving: Serving) -> Serving:
     serving = _locked(serving)
     if serving.wanted_replicas and not serving.has_given_up:
         return queries.serving(access.project, serving.name)
-    now = timezone.now()
     _wish(
         serving,
         wanted_replicas=serving.current.replicas,
-        deployed_at=now,
-        started_at=now,
+        deployed_at=timezone.now(),
         was_ready=False,
         **_NEW_ATTEMPTS,
     )
@@ -124,7 +122,7 @@ def delete(*, access: Access, serving: Serving) -> None:
     """Take the serving away at once; the worker ends its replicas, then its rows."""
     serving = _locked(serving)
     _wish(serving, wanted_replicas=0, is_deleted=True)
-    _tell(access, serving, "deleted", "Deleted")
+    serving.revisions.all().delete()  # the model versions they kept in use are free from now on
     record(project=access.project, actor=access.user.username, action="delete_serving", target=serving.name)
     work.reconcile_on_commit(serving)
 
@@ -133,9 +131,11 @@ _NEW_ATTEMPTS: dict[str, Any] = {"attempts": 0, "failure": None, "has_given_up":
 
 
 def _wish(serving: Serving, **changes: Any) -> None:
+    """Write a new wish and what it makes of the status."""
     Serving.objects.filter(pk=serving.pk).update(
         generation=F("generation") + 1, updated_at=timezone.now(), **changes
     )
+    verdicts.refresh(serving)
 
 
 def _adopt(access: Access, serving: Serving, revision: Revision) -> None:
@@ -151,10 +151,8 @@ def _adopt(access: Access, serving: Serving, revision: Revision) -> None:
         revision=revision,
         wanted_replicas=revision.replicas if is_wanted else 0,
         was_ready=False,
-        started_at=timezone.now() if is_wanted else serving.started_at,
         **_NEW_ATTEMPTS,
     )
-    serving.refresh_from_db()
 
 
 def _locked(serving: Serving) -> Serving:
@@ -195,7 +193,9 @@ def _free_port() -> int:
 
 
 def _tell(access: Access, serving: Serving, kind: str, text: str) -> None:
-    ServingEvent.objects.create(serving=serving, actor=access.user.username, kind=kind, text=text)
+    ServingEvent.objects.create(
+        serving=serving, actor=access.user.username, kind=kind, status=serving.status, text=text
+    )
 
 
 def _changed(old: Revision, new: Revision) -> str:

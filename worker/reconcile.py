@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,9 +12,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from models_registry import services as registry
-from serving import logs
+from serving import logs, verdicts
 from serving.models import Replica, Revision, Serving, ServingEvent
-from serving.states import ReplicaState, SeenReplica, Verdict, Wanted, derive
+from serving.states import ReplicaState
 from worker import keys, rollout, specs
 from worker.deployers.base import Deployer, DeployerError
 from worker.failures import Failure
@@ -123,16 +123,17 @@ def _record_replicas(serving: Serving, seen: Observation) -> None:
 
 def _save(serving: Serving, seen: Observation, facts: dict[str, Any]) -> bool:
     """Record the verdict unless a newer wish came meanwhile; tell whether the serving has settled."""
-    verdict = _verdict(serving, seen, facts)
-    changed = _verdict_fields(verdict) | facts
-    is_news = any(getattr(serving, name) != value for name, value in changed.items())
+    before = {name: getattr(serving, name) for name in (*verdicts.COLUMNS, *facts)}
+    for name, value in facts.items():
+        setattr(serving, name, value)
+    changed = verdicts.columns(verdicts.of(serving, seen.living)) | facts
     with transaction.atomic():
         current = Serving.objects.filter(pk=serving.pk, generation=serving.generation)
-        if is_news or seen.changed:
+        if changed != before or seen.changed:
             if not current.update(**changed, changed_at=timezone.now()):
                 return False
-            if verdict.status != serving.status:
-                _tell(serving, verdict, facts)
+            if changed["status"] != before["status"]:
+                _tell(serving, changed)
         elif not current.exists():
             return False
     return _has_settled(serving, seen, facts)
@@ -148,40 +149,13 @@ def _has_settled(serving: Serving, seen: Observation, facts: dict[str, Any]) -> 
     }
 
 
-def _verdict(serving: Serving, seen: Observation, facts: dict[str, Any]) -> Verdict:
-    reason = facts["failure"]["reason"] if facts["failure"] else None
-    return derive(
-        Wanted(
-            revision=serving.current.number,
-            replicas=serving.wanted_replicas,
-            is_built=serving.current.artifact_id is not None,
-            was_ready=facts["was_ready"],
-            has_run=serving.deployed_at is not None,
-            failure=reason if facts["has_given_up"] else None,
-            setback=reason,
-        ),
-        [
-            SeenReplica(each.revision, ReplicaState(each.state), each.complaint or None)
-            for each in seen.living
-        ],
-    )
-
-
-def _verdict_fields(verdict: Verdict) -> dict[str, Any]:
-    condition = asdict(verdict.condition)
-    return {"status": verdict.status} | {f"condition_{name}": value for name, value in condition.items()}
-
-
-def _tell(serving: Serving, verdict: Verdict, facts: dict[str, Any]) -> None:
+def _tell(serving: Serving, changed: dict[str, Any]) -> None:
+    status, reason = changed["status"], changed["condition_reason"]
+    detail = changed["failure"] or {}
     ServingEvent.objects.create(
-        serving=serving,
-        actor="worker",
-        kind="status",
-        status=verdict.status,
-        text=verdict.condition.reason,
-        detail=facts["failure"] or {},
+        serving=serving, actor="worker", kind="status", status=status, text=reason, detail=detail
     )
-    log.info("%s is %s: %s", serving.key, verdict.status, verdict.condition.reason)
+    log.info("%s is %s: %s", serving.key, status, reason)
 
 
 def _remove(serving: Serving, deployer: Deployer) -> None:

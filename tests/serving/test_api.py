@@ -53,7 +53,7 @@ def test_a_name_that_is_taken_by_something_else_is_refused(change: dict[str, obj
 
 
 BAD = {
-    "name": [None, "", "with space", "a-b", "a_b", "ü", "x" * 65],
+    "name": [None, "", "with space", "a-b", "a_b", "ü", "x" * 257],
     "script": [
         "",
         "Models/iris/1/nothing.py",
