@@ -70,6 +70,7 @@ class ServingForm(forms.Form):
         label="Serving name",
         max_length=64,
         required=False,
+        validators=[serving_name],
         widget=forms.TextInput(attrs=PLAIN),
         help_text="Letters and digits; part of its address. Empty: the script's name without underscores.",
     )
@@ -95,7 +96,7 @@ class ServingForm(forms.Form):
     )
     gpus = forms.IntegerField(label="GPUs", required=False)
     inference_logging = forms.ChoiceField(
-        label="Log of calls", choices=InferenceLogging.choices, required=False
+        label="What to record", choices=InferenceLogging.choices, required=False
     )
     topic = forms.ChoiceField(required=False, help_text="Where the log of calls goes.")
     topic_partitions = forms.IntegerField(required=False, help_text="Of a topic made with CREATE.")
@@ -155,9 +156,9 @@ class ServingForm(forms.Form):
         """Keep the user's input, say the newest values beside it, and expect the newest revision from now on."""
         self.add_error(None, message)
         theirs = _initial(newest, "")
-        for name in self.fields:
-            if name in theirs and theirs[name] != self.cleaned_data.get(name):
-                self.newest[name] = str(self[name].field.prepare_value(theirs[name])) or "(empty)"
+        for name, value in self.changes().items():
+            if name in self.fields and theirs[name] != value:
+                self.newest[name] = str(self.fields[name].prepare_value(theirs[name])) or "(empty)"
         typed = {name: self.data.get(name) for name in self.data}
         self.data = {**typed, "expected_revision": theirs["expected_revision"]}
 
@@ -190,4 +191,5 @@ def _initial(serving: Serving | None, script: str) -> dict[str, Any]:
     if serving is None:
         return vars(Settings(name="", script=script))
     assert serving.revision is not None
-    return {**vars(settings.of(serving)), "expected_revision": serving.revision.number}
+    fixed = {"artifact_version": MODEL_ONLY, "expected_revision": serving.revision.number}
+    return {**vars(settings.of(serving)), **fixed}

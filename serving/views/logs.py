@@ -1,4 +1,4 @@
-"""The logs of a serving's replicas, also of those that ended."""
+"""The logs of a serving's replicas, also of those that ended; a poll brings the page's header along."""
 
 import hashlib
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from serving.models import Serving
 from serving.views.loading import load
 
 CHOICES_OF_LINES = (200, 1000, 5000)
+MOST_SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,15 @@ def _tag_of(request: PageRequest, serving: Serving) -> str:
 def show(request: PageRequest, project: str, name: str) -> HttpResponse:
     found, serving = load(request, project, name)
     asked = _asked(request)
+    names = _in_order(serving)
+    shown = [name for name in names if asked["replica"] in {"", name}][:MOST_SHOWN]
     context = {
         "access": found,
         "serving": serving,
         "tag": _tag_of(request, serving),
-        "names": logs.replicas_with_logs(serving),
-        "logs": [{"name": log.name, "lines": map(_split, log.lines)} for log in logs.tail(serving, **asked)],
+        "names": names,
+        "logs": [_log(serving, name, asked) for name in shown],
+        "is_cut": not asked["replica"] and len(names) > MOST_SHOWN,
         "choices_of_lines": CHOICES_OF_LINES,
         **asked,
     }
@@ -66,6 +70,18 @@ def download(request: PageRequest, project: str, name: str, replica: str) -> Htt
         filename=f"{serving}-{replica}.log",
         content_type="text/plain; charset=utf-8",
     )
+
+
+def _in_order(serving: Serving) -> list[str]:
+    """Living replicas first, and not the one that wrote last, so that logs stay in their places while read."""
+    known = [replica.name for replica in queries.replicas(serving)]
+    order = {name: place for place, name in enumerate(known)}
+    return sorted(logs.replicas_with_logs(serving), key=lambda name: (order.get(name, len(order)), name))
+
+
+def _log(serving: Serving, name: str, asked: dict[str, Any]) -> dict[str, Any]:
+    lines = [line for log in logs.tail(serving, **(asked | {"replica": name})) for line in log.lines]
+    return {"name": name, "lines": [_split(line) for line in lines]}
 
 
 def _asked(request: PageRequest) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from accounts.models import User
 from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+
+from accounts.models import User
 from models_registry import services as registry
 from models_registry import storage
 from models_registry.models import ModelVersion

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from accounts import keys, services
-from accounts.access import Access
-from accounts.models import ApiKey, AuditEntry, Role, User
 from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
+
+from accounts import keys, services
+from accounts.access import Access
+from accounts.models import ApiKey, AuditEntry, Role, User
 from tests.conftest import People
 
 SERVINGS = "/api/projects/garden/servings/"

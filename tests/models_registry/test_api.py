@@ -6,11 +6,11 @@ import zipfile
 from collections.abc import Callable
 
 import pytest
+from rest_framework.test import APIClient
+
 from accounts.access import Access
-from django.conf import settings
 from models_registry import services, storage
 from models_registry.models import Blob, ModelVersion, ProjectFile, RegisteredModel
-from rest_framework.test import APIClient
 from serving import services as serving_services
 from serving.settings import Settings
 

@@ -4,8 +4,9 @@ import socket
 from collections.abc import Callable
 
 import pytest
-from accounts.models import ApiKey
 from django.conf import settings
+
+from accounts.models import ApiKey
 from models_registry import services
 from models_registry.models import Blob, ProjectFile
 from tests.conftest import People
@@ -18,7 +19,8 @@ def test_an_upload_that_breaks_off_leaves_nothing_behind(
 ) -> None:
     draft = services.start_upload(access=people.access(people.bob), model_name="iris")
     head = (
-        f"PUT /api/projects/garden/uploads/{draft.upload}/files/model.pkl HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        f"PUT /api/projects/garden/uploads/{draft.upload}/files/model.pkl HTTP/1.1\r\n"
+        "Host: localhost\r\nConnection: close\r\n"
         f"Authorization: ApiKey {key_of(people.bob)[1]}\r\nContent-Type: application/octet-stream\r\n"
         "Content-Length: 2000000000\r\n\r\n"
     )

@@ -1,10 +1,10 @@
 """A serving to look at, and pages as the people of the project see them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
@@ -62,11 +62,11 @@ class Pages:
 
     client: Client
 
-    def get(self, path: str, **options: object) -> HttpResponse:
-        return self.client.get(f"/projects/garden/{path}", **options)  # type: ignore[arg-type]
+    def get(self, path: str, **options: Any) -> Any:
+        return self.client.get(f"/projects/garden/{path}", **options)
 
-    def post(self, path: str, data: dict[str, object] | None = None, **options: object) -> HttpResponse:
-        return self.client.post(f"/projects/garden/{path}", data or {}, **options)  # type: ignore[arg-type]
+    def post(self, path: str, data: Mapping[str, object] | None = None, **options: Any) -> Any:
+        return self.client.post(f"/projects/garden/{path}", data or {}, **options)
 
 
 @pytest.fixture

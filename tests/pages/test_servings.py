@@ -1,4 +1,4 @@
-"""Creating, editing, running and watching servings."""
+"""Running and watching servings."""
 
 import json
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from models_registry.models import ModelVersion
 from serving import gateway, services
 from serving.gateway import Answer
 from serving.models import InferenceRecord, Serving
+from serving.settings import Settings
 from tests.conftest import IRIS_SCRIPT
 from tests.pages.conftest import HTMX, SCRIPT, Pages
 
@@ -24,112 +25,10 @@ def newest(name: str = "Iris") -> Serving:
     return Serving.objects.select_related("revision__model_version__model").get(name=name, is_deleted=False)
 
 
-def test_a_script_alone_is_enough_to_create_a_serving(
-    export: Callable[..., ModelVersion], bob: Pages
-) -> None:
-    export(files={"iris_flower_classifier.py": IRIS_SCRIPT})
-    response = bob.post("new-serving/", {"script": "Models/iris/1/iris_flower_classifier.py"}, follow=True)
-    assert b"press Run" in response.content
-    revision = newest("irisflowerclassifier").revision
-    assert revision is not None
-    assert (str(revision.model_version), revision.replicas) == ("iris version 1", 1)
-
-
-def test_every_setting_of_the_form_reaches_the_revision(version: ModelVersion, bob: Pages) -> None:
-    given = {
-        "script": SCRIPT,
-        "name": "Iris",
-        "model": "iris",
-        "model_version": "1",
-        "artifact_version": "MODEL-ONLY",
-        "replicas": "2",
-        "cores": "0.5",
-        "memory_mb": "256",
-        "topic": "NONE",
-        "inference_logging": "PREDICTIONS",
-        "batching": "on",
-        "max_batch_size": "8",
-        "environment": "A=1\nB=x=y",
-        "description": "for the shop",
-    }
-    assert bob.post("new-serving/", given).status_code == 302
-    revision = newest().revision
-    assert revision is not None
-    assert (revision.replicas, revision.cores, revision.memory_mb, revision.max_batch_size) == (
-        2,
-        0.5,
-        256,
-        8,
-    )
-    assert (revision.topic, revision.batching, revision.environment) == ("", True, {"A": "1", "B": "x=y"})
-
-
-@pytest.mark.parametrize(
-    ("given", "field", "is_advanced"),
-    [
-        ({"name": "no-dash"}, "name", False),
-        ({"model_version": "9"}, "model_version", False),
-        ({"script": ""}, "script", False),
-        ({"replicas": "0"}, "replicas", True),
-        ({"memory_mb": "many"}, "memory_mb", True),
-        ({"environment": "HOPYARD_X=1"}, "environment", True),
-        ({"environment": "nonsense"}, "environment", True),
-        ({"topic": "elsewhere"}, "topic", True),
-    ],
-)
-def test_an_error_stands_beside_its_field_and_the_input_is_kept(
-    version: ModelVersion, bob: Pages, given: dict[str, str], field: str, is_advanced: bool
-) -> None:
-    response = bob.post("new-serving/", {"script": SCRIPT, "name": "Iris", "description": "typed", **given})
-    content = response.content.decode()
-    assert response.status_code == 400
-    assert f'id="id_{field}_error"' in content
-    assert "typed" in content
-    assert ('<details class="advanced" open>' in content) == is_advanced
-    assert not Serving.objects.exists()
-
-
-def test_a_taken_name_is_refused(serving: Serving, bob: Pages) -> None:
-    response = bob.post("new-serving/", {"script": SCRIPT, "name": "iris", "replicas": "2"})
-    assert b"There is a serving Iris in garden already" in response.content
-
-
-def test_a_project_without_scripts_says_where_to_get_one(alice: Pages) -> None:
-    assert b"no Python script yet" in alice.get("new-serving/").content
-
-
-def test_a_version_page_hands_its_script_to_the_form(version: ModelVersion, bob: Pages) -> None:
-    content = bob.get(f"new-serving/?script={SCRIPT}").content.decode()
-    assert f'<option value="{SCRIPT}" selected>' in content
-
-
-def test_editing_makes_a_revision_and_says_what_happens_next(running: Serving, bob: Pages) -> None:
-    given = {"script": SCRIPT, "replicas": "3", "expected_revision": "1"}
-    response = bob.post("servings/Iris/edit/", given, follow=True)
-    assert b"old replicas answer until the new ones are ready" in response.content
-    revision = newest().revision
-    assert revision is not None
-    assert (revision.number, revision.replicas) == (2, 3)
-
-
-def test_the_second_of_two_editors_is_told_and_sees_both_values(
-    serving: Serving, alice: Pages, bob: Pages
-) -> None:
-    alice.post("servings/Iris/edit/", {"script": SCRIPT, "memory_mb": "2048", "expected_revision": "1"})
-    given = {"script": SCRIPT, "memory_mb": "512", "topic": "CREATE", "expected_revision": "1"}
-    content = bob.post("servings/Iris/edit/", given).content.decode()
-    assert "alice changed Iris to revision 2 while you were editing" in content
-    assert 'value="512"' in content
-    assert "Now: <code>2048</code>" in content
-    assert 'name="expected_revision" value="2"' in content
-    bob.post("servings/Iris/edit/", {**given, "expected_revision": "2"})
-    assert newest().revision.memory_mb == 512  # type: ignore[union-attr]
-
-
 def test_the_list_is_stable_filtered_and_shows_the_reason(
     running: Serving, owner: Access, bob: Pages
 ) -> None:
-    services.create(access=owner, wanted=services.Settings(name="Aphid", script=SCRIPT))
+    services.create(access=owner, wanted=Settings(name="Aphid", script=SCRIPT))
     content = bob.get("servings/").content.decode()
     assert content.index("Aphid") < content.index("Iris")
     assert "1 of 1 replica ready" in content
@@ -252,7 +151,7 @@ def test_the_try_it_box_begins_with_the_versions_own_example(
     export: Callable[..., ModelVersion], owner: Access, bob: Pages, example: str, shown: object
 ) -> None:
     export(files={"predictor.py": IRIS_SCRIPT, "input_example.json": example})
-    services.create(access=owner, wanted=services.Settings(name="Iris", script=SCRIPT))
+    services.create(access=owner, wanted=Settings(name="Iris", script=SCRIPT))
     response = bob.get("servings/Iris/")
     assert json.loads(response.context["try_form"]["body"].value()) == shown
 
@@ -311,6 +210,11 @@ def test_a_new_log_line_changes_the_tag(log: Path, vera: Pages) -> None:
     with log.open("a") as file:
         file.write("2026-01-01T00:00:02Z more\n")
     assert b"more" in vera.get("servings/Iris/logs/", headers=HTMX | {"HX-PTag": tag}).content
+
+
+def test_a_poll_of_the_logs_brings_the_header_along(log: Path, vera: Pages) -> None:
+    assert b"hx-swap-oob" not in vera.get("servings/Iris/logs/").content
+    assert b'hx-swap-oob="outerMorph"' in vera.get("servings/Iris/logs/", headers=HTMX).content
 
 
 def test_calls_show_what_was_asked_and_answered(running: Serving, vera: Pages) -> None:

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 import pytest
+from rest_framework.test import APIClient
+
 from accounts.access import Access
 from models_registry.models import ModelVersion
-from rest_framework.test import APIClient
 from serving import services
 from serving.models import Replica, Revision, Serving
 from serving.settings import Settings
