@@ -5,7 +5,7 @@ import hashlib
 import os
 import shutil
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,13 +27,8 @@ class ReplicaLog:
 
 def replicas_with_logs(serving: Serving) -> list[str]:
     """Names of all replicas whose log is kept, the one written last first."""
-    folder = _folder(serving)
-    found = (
-        sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
-        if folder.is_dir()
-        else []
-    )
-    return [path.stem for path in found]
+    written = sorted(((when, name) for name, _, when in _facts(serving)), reverse=True)
+    return [name for _, name in written]
 
 
 def tail(serving: Serving, *, replica: str = "", search: str = "", lines: int = 200) -> list[ReplicaLog]:
@@ -45,10 +40,7 @@ def tail(serving: Serving, *, replica: str = "", search: str = "", lines: int = 
 
 def tag(serving: Serving) -> str:
     """Changes whenever a log of the serving does."""
-    folder = _folder(serving)
-    found = sorted(folder.glob("*.log")) if folder.is_dir() else []
-    facts = [(path.name, (stat := path.stat()).st_size, stat.st_mtime_ns) for path in found]
-    return hashlib.blake2b(repr(facts).encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(repr(sorted(_facts(serving))).encode(), digest_size=8).hexdigest()
 
 
 def path_of(serving: Serving, replica: str) -> Path | None:
@@ -81,6 +73,14 @@ def _read_end(path: Path) -> list[str]:
         file.seek(max(0, size - TAIL_BYTES))
         text = file.read().decode(errors="replace")
     return text.split("\n")[1:-1] if size > TAIL_BYTES else text.splitlines()
+
+
+def _facts(serving: Serving) -> Iterator[tuple[str, int, int]]:
+    """Name, size and time of each log; one that is deleted meanwhile is passed over."""
+    for path in _folder(serving).glob("*.log"):
+        with contextlib.suppress(FileNotFoundError):
+            status = path.stat()
+            yield path.stem, status.st_size, status.st_mtime_ns
 
 
 def _folder(serving: Serving) -> Path:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable
 
 from django.db.models import Count, F, Q, QuerySet
+from django.db.models.functions import Lower
 
 from accounts.models import Project
 from serving.errors import NoSuchServing
@@ -23,7 +24,7 @@ def servings(project: Project) -> QuerySet[Serving]:
             "revision__created_by",
         )
         .annotate(replicas_ready=Count("replicas", filter=Q(replicas__state=ReplicaState.READY)))
-        .order_by("name")
+        .order_by(Lower("name"))
     )
 
 

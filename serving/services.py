@@ -199,13 +199,8 @@ def _tell(access: Access, serving: Serving, kind: str, text: str) -> None:
 
 
 def _changed(old: Revision, new: Revision) -> str:
-    names = [name.removesuffix("_id").replace("_", " ") for name in settings.SNAPSHOT]
-    changed = [
-        name
-        for name, attribute in zip(names, settings.SNAPSHOT, strict=True)
-        if getattr(old, attribute) != getattr(new, attribute)
-    ]
-    return "changed " + ", ".join(changed)
+    changed = [name for name in settings.SNAPSHOT if getattr(old, name) != getattr(new, name)]
+    return "changed " + ", ".join(dict.fromkeys(settings.label(name) for name in changed))
 
 
 def _who_was_faster(serving: Serving, current: Revision) -> str:

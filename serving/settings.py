@@ -59,6 +59,15 @@ COPIED = (
     "inference_logging",
     "environment",
 )
+LABELS = {
+    "model_version_id": "model version",
+    "script_path": "script",
+    "script_id": "script",
+    "memory_mb": "memory (MB)",
+    "gpus": "GPUs",
+    "environment": "environment variables",
+    "inference_logging": "log of calls",
+}
 SNAPSHOT = ("model_version_id", "script_path", "script_id", "topic", *COPIED)
 
 
@@ -79,6 +88,11 @@ def of(serving: Serving) -> Settings:
 
 def names() -> set[str]:
     return {each.name for each in fields(Settings)}
+
+
+def label(name: str) -> str:
+    """What people call a setting."""
+    return LABELS.get(name, name.replace("_", " "))
 
 
 def revision(project: Project, wanted: Settings, current: Revision | None) -> Revision:
@@ -157,8 +171,8 @@ def _check_numbers(wanted: Settings) -> None:
     for name, (least, most) in bounds.items():
         value = getattr(wanted, name)
         if not least <= value <= most:
-            label = name.replace("_", " ").replace(" mb", " (MB)").capitalize()
-            raise ServingError(f"{label} must be between {least} and {most} here, not {value}.", field=name)
+            sentence = f"{label(name).capitalize()} must be between {least} and {most} here, not {value}."
+            raise ServingError(sentence, field=name)
 
 
 def _check_environment(environment: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("sign-in/", views.SignIn.as_view(), name="sign-in"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
+    path("password/", views.ChangePassword.as_view(), name="password"),
     path("projects/", views.projects, name="projects"),
     path("projects/<str:project>/", views.project, name="project"),
     path("projects/<str:project>/members/", views.members, name="members"),

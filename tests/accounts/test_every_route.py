@@ -22,7 +22,6 @@ UNSAFE = METHODS[1:]
 
 # Open to everybody, or to everybody who is signed in, by design.
 PUBLIC = {"health/", "api/login/", "sign-in/", "api/^.*$", "api/schema/", "api/docs/"}
-PERSONAL = {"", "api/me/", "api/projects/", "projects/", "sign-out/"}
 # Writes a viewer may do: ask for predictions, and make or end keys of their own.
 FOR_VIEWERS = {
     "projects/<str:project>/servings/<str:name>/try/",

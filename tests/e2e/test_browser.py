@@ -59,7 +59,10 @@ def page(platform: Platform, browser: Browser) -> Iterator[Page]:
     page = sign_in(platform, browser)
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda said: problems.append(f"{said.text} {said.location}") if said.type == "error" else None)
+    page.on(
+        "console",
+        lambda said: problems.append(f"{said.text} {said.location}") if said.type == "error" else None,
+    )
     yield page
     page.context.close()
     assert not problems

@@ -39,10 +39,10 @@ def test_a_class_without_methods_names_the_three(serve):
     ("statement", "distribution"),
     [("import cv2", "opencv-python"), ("from nosuchpackage.part import x", "nosuchpackage")],
 )
-def test_a_missing_package_names_what_to_add_to_requirements(serve, statement, distribution):
+def test_a_missing_package_names_what_to_add(serve, statement, distribution):
     failure = serve(f"{statement}\nclass Predict: ...\n").failure()
     assert failure["code"] == "DependencyMissing"
-    assert f"add {distribution} to requirements.txt" in failure["reason"]
+    assert f"add {distribution} to the environment" in failure["reason"]
     assert statement in failure["evidence"]
 
 

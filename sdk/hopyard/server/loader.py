@@ -118,9 +118,12 @@ def _dependency(module: str, where: str) -> str:
     if package in sys.modules and module != package:
         return (
             f"The installed {distribution} has no module {module}, needed while {where}; "
-            f"pin the version of {distribution} it was written for in requirements.txt."
+            f"pin the version of {distribution} it was written for in the environment that replicas run in."
         )
-    return f"{package} is not installed, needed while {where}; add {distribution} to requirements.txt."
+    return (
+        f"{package} is not installed, needed while {where}; "
+        f"add {distribution} to the environment that replicas run in."
+    )
 
 
 def _missing_file(error: FileNotFoundError, where: str, files_dir: Path | None) -> str:
