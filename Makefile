@@ -33,7 +33,7 @@ check: .venv/dev ## Format, lint, types, import rules, templates, migrations, lo
 
 test: .venv/dev .venv-replica/ready ## Set up what the tests need and run all of them
 	@sh tests/setup.sh
-	@$(VENV)/python -m pytest -n 2 --dist loadgroup
+	@$(VENV)/python -m pytest -n 2 --dist loadfile
 
 format: .venv/dev ## Format and fix what can be fixed
 	$(VENV)/ruff check --fix --quiet .

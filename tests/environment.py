@@ -15,7 +15,7 @@ for name in [name for name in os.environ if name.startswith("HOPYARD_") and name
 os.environ |= {
     "HOPYARD_DATA_DIR": str(DATA_DIR),
     "HOPYARD_BROKER_URL": "memory://",
-    "HOPYARD_SERVING_PORTS": f"{FIRST_PORT}-{FIRST_PORT + 999}",
+    "HOPYARD_SERVING_PORTS": f"{FIRST_PORT}-{FIRST_PORT + 499}",
     "HOPYARD_STOP_GRACE_SECONDS": "5",
 }
 atexit.register(shutil.rmtree, DATA_DIR, ignore_errors=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.environment import FIRST_PORT
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -116,7 +117,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     }
     settings = {
         "HOPYARD_BIND": f"127.0.0.1:{port}",
-        "HOPYARD_SERVING_PORTS": "26000-26999",
+        "HOPYARD_SERVING_PORTS": f"{FIRST_PORT + 500}-{FIRST_PORT + 999}",
         "NO_PROXY": "127.0.0.1",
     }
     platform = Platform(folder, port, environment=kept | settings)

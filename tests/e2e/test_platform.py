@@ -15,7 +15,7 @@ import pytest
 from tests.e2e.conftest import Platform, processes_in
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("platform")]
+pytestmark = pytest.mark.e2e
 
 QUESTION = {"instances": [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]}
 ANSWER = {"predictions": [0, 2]}

@@ -114,7 +114,6 @@ BAD_PATHS = [
     "../escape.pkl",
     "a/../../escape.pkl",
     "%2Fetc%2Fpasswd",
-    "a%00b",
     "a%5Cb",
     "a//b",
     "./a",
@@ -123,6 +122,11 @@ BAD_PATHS = [
     "x" * 201,
     "/".join(["abcdefghi"] * 60),
 ]
+
+
+def test_an_address_with_a_nul_is_refused(api: APIClient) -> None:
+    assert put(api, begin(api), "a%00b", b"x").status_code == 400
+    assert api.get(f"{P}/files/?prefix=%00").status_code == 400
 
 
 @pytest.mark.parametrize("path", BAD_PATHS)
