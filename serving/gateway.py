@@ -1,7 +1,7 @@
 """Passes a prediction request to a ready replica, and to another one if the first cannot be reached."""
 
+import functools
 import itertools
-import threading
 from dataclasses import dataclass, field
 
 import httpx
@@ -24,7 +24,6 @@ DROPPED = {
 ROUNDS = 2  # a kept connection may have been closed by its replica just now
 
 _turn = itertools.count()
-_local = threading.local()
 
 
 @dataclass(frozen=True)
@@ -88,10 +87,8 @@ def _refusal(serving: Serving) -> Answer:
     )
 
 
+@functools.cache
 def _client() -> httpx.Client:
-    """One client a thread, so that connections to replicas are kept open."""
-    if not hasattr(_local, "client"):
-        timeout = httpx.Timeout(settings.INFERENCE_TIMEOUT_SECONDS, connect=2)
-        _local.client = httpx.Client(timeout=timeout, trust_env=False)
-    client: httpx.Client = _local.client
-    return client
+    """One client a process, so that connections to replicas are kept open."""
+    timeout = httpx.Timeout(settings.INFERENCE_TIMEOUT_SECONDS, connect=2)
+    return httpx.Client(timeout=timeout, trust_env=False)

@@ -104,7 +104,8 @@ def ask(client: Client, method: str, url: str) -> int:
     with transaction.atomic():
         response = client.generic(method, url, data="{}", content_type="application/json")
         transaction.set_rollback(True)
-    response.close()
+    if response.streaming:
+        response.getvalue()  # type: ignore[union-attr]
     return response.status_code
 
 

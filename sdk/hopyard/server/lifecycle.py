@@ -220,7 +220,8 @@ def _set_up_output() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    time = "%(asctime)s " if sys.stderr.isatty() else ""  # elsewhere whoever keeps the log adds it
+    handler.setFormatter(logging.Formatter(f"{time}%(levelname)s %(message)s"))
     ours = logging.getLogger("hopyard")
     ours.handlers[:] = [handler]
     ours.setLevel(logging.INFO)
