@@ -15,10 +15,10 @@ from pathlib import Path
 from types import FrameType
 
 import httpx
-from celery import current_app
 from django.conf import settings
 from django.db import connections
 
+from accounts import work
 from serving.models import Serving
 from worker import installed
 from worker.deployers.base import Phase, ServingSpec
@@ -117,7 +117,7 @@ def run(family: list[Program], *, on_ready: Callable[[], None]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     stopping = _StopFlag()
     connections.close_all()
-    current_app.send_task("worker.reconcile_all")
+    work.ask_on_commit("worker.reconcile_all")
     is_announced = False
     try:
         while not stopping.is_set:

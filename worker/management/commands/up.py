@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError
 
 from accounts import installation
 from worker import supervisor
@@ -34,7 +35,10 @@ class Command(BaseCommand):
             )
 
     def _prepare(self) -> None:
-        call_command("migrate", interactive=False, verbosity=0)
+        try:
+            call_command("migrate", interactive=False, verbosity=0)
+        except OperationalError as error:
+            raise CommandError(f"The database does not answer; check HOPYARD_DATABASE_URL. {error}") from None
         call_command("collectstatic", interactive=False, verbosity=0)
         password = installation.first_time()
         if password is not None:
