@@ -51,7 +51,8 @@ class Serving(models.Model):
     condition_reason = models.TextField(default="Building the artifact")
     failure = models.JSONField(null=True)
     has_given_up = models.BooleanField(default=False)
-    attempts = models.PositiveIntegerField(default=0)
+    setbacks = models.JSONField(default=dict)
+    good_revision = models.PositiveIntegerField(null=True)
     was_ready = models.BooleanField(default=False)
     changed_at = models.DateTimeField(default=timezone.now)
 
@@ -151,6 +152,7 @@ class Replica(models.Model):
     exit = models.TextField(blank=True)
     started_at = models.DateTimeField(default=timezone.now)
     ready_at = models.DateTimeField(null=True)
+    silent_since = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -96,6 +96,7 @@ def start(*, access: Access, serving: Serving) -> Serving:
     _wish(
         serving,
         wanted_replicas=serving.current.replicas,
+        good_revision=serving.good_revision if serving.wanted_replicas else None,
         deployed_at=timezone.now(),
         was_ready=False,
         **_NEW_ATTEMPTS,
@@ -111,7 +112,7 @@ def stop(*, access: Access, serving: Serving) -> Serving:
     serving = _locked(serving)
     if serving.wanted_replicas == 0 and serving.failure is None:
         return queries.serving(access.project, serving.name)
-    _wish(serving, wanted_replicas=0, was_ready=False, **_NEW_ATTEMPTS)
+    _wish(serving, wanted_replicas=0, was_ready=False, good_revision=None, **_NEW_ATTEMPTS)
     _tell(access, serving, "stopped", "Asked to stop")
     work.reconcile_on_commit(serving)
     return queries.serving(access.project, serving.name)
@@ -127,7 +128,7 @@ def delete(*, access: Access, serving: Serving) -> None:
     work.reconcile_on_commit(serving)
 
 
-_NEW_ATTEMPTS: dict[str, Any] = {"attempts": 0, "failure": None, "has_given_up": False}
+_NEW_ATTEMPTS: dict[str, Any] = {"setbacks": {}, "failure": None, "has_given_up": False}
 
 
 def _wish(serving: Serving, **changes: Any) -> None:

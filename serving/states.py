@@ -85,7 +85,7 @@ def derive(wanted: Wanted, seen: Sequence[SeenReplica]) -> Verdict:
         return _at_rest(wanted, alive)
     ready = [replica for replica in alive if replica.state == ReplicaState.READY]
     if wanted.failure is not None:
-        return _gave_up(wanted, ready)
+        return _gave_up(wanted, alive, ready)
     new = [replica for replica in ready if replica.revision == wanted.revision]
     old = [replica for replica in alive if replica.revision != wanted.revision]
     if wanted.was_ready and new:
@@ -107,7 +107,12 @@ def _at_rest(wanted: Wanted, alive: Sequence[SeenReplica]) -> Verdict:
     return _verdict(Status.CREATED, ConditionType.STOPPED, True, "Never started; press Run")
 
 
-def _gave_up(wanted: Wanted, ready: Sequence[SeenReplica]) -> Verdict:
+def _gave_up(wanted: Wanted, alive: Sequence[SeenReplica], ready: Sequence[SeenReplica]) -> Verdict:
+    coming = [replica for replica in alive if replica.revision != wanted.revision and _is_coming(replica)]
+    if not ready and coming:
+        number = coming[0].revision
+        reason = f"Revision {number} is starting; the update to revision {wanted.revision} failed: {wanted.failure}"
+        return _verdict(Status.STARTING, ConditionType.STARTED, None, reason)
     if not ready:
         return _verdict(Status.FAILED, ConditionType.STARTED, False, wanted.failure or "")
     answering = ready[0].revision
@@ -143,6 +148,10 @@ def _starting(wanted: Wanted, new: Sequence[SeenReplica], alive: Sequence[SeenRe
     return _verdict(
         Status.STARTING, ConditionType.INITIALIZED, None, f"Loading the model; {_of(new, wanted)}"
     )
+
+
+def _is_coming(replica: SeenReplica) -> bool:
+    return replica.state == ReplicaState.STARTING
 
 
 def _verdict(status: Status, type_: ConditionType, so: bool | None, reason: str) -> Verdict:

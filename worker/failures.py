@@ -21,13 +21,15 @@ EVIDENCE_LINES = 40
 
 @dataclass(frozen=True)
 class Failure:
-    """`attempt` is the start that failed, counted from 1."""
+    """`attempt` is the start that failed, counted from 1 in its slot."""
 
     code: str
     reason: str
-    evidence: str
-    attempt: int
+    evidence: str = ""
+    attempt: int = 1
     was_ready: bool = False
+    revision: int = 0
+    slot: int = 0
 
     @property
     def is_hopeless(self) -> bool:
@@ -38,40 +40,35 @@ class Failure:
         return {"code": self.code, "reason": self.reason, "evidence": self.evidence, "attempt": self.attempt}
 
 
-def of_exit(exit_: Exit | None, *, log: list[str], memory_mb: int, was_ready: bool, attempt: int) -> Failure:
+def of_exit(exit_: Exit | None, *, log: list[str], memory_mb: int, was_ready: bool) -> Failure:
     """Classify an exit nobody asked for; what the replica said of itself comes first."""
     evidence = "\n".join(log[-EVIDENCE_LINES:])
     if exit_ is not None and exit_.failure:
         said = exit_.failure
-        return Failure(
-            said.get("code", "Crashed"),
-            said.get("reason", ""),
-            said.get("evidence") or evidence,
-            attempt,
-            was_ready,
-        )
+        words = said.get("evidence") or evidence
+        return Failure(said.get("code", "Crashed"), said.get("reason", ""), words, was_ready=was_ready)
     code, reason = _of_process(exit_, memory_mb)
     if was_ready:
         reason = f"After it had been ready: {reason[0].lower()}{reason[1:]}"
-    return Failure(code, reason, evidence, attempt, was_ready)
+    return Failure(code, reason, evidence, was_ready=was_ready)
 
 
-def of_slow_start(*, has_address: bool, seconds: int, log: list[str], attempt: int) -> Failure:
+def of_slow_start(*, has_address: bool, seconds: int, log: list[str]) -> Failure:
     evidence = "\n".join(log[-EVIDENCE_LINES:])
     if not has_address:
-        return Failure(
-            "PortNeverOpened",
-            f"The replica opened no port within {seconds} seconds; something blocks while the script is imported.",
-            evidence,
-            attempt,
-        )
-    return Failure(
-        "StartTimeout",
+        sentence = f"The replica opened no port within {seconds} seconds; something blocks before it can."
+        return Failure("PortNeverOpened", sentence, evidence)
+    sentence = (
         f"The model was not ready within {seconds} seconds; load less in __init__, or raise "
-        "HOPYARD_START_TIMEOUT_SECONDS.",
-        evidence,
-        attempt,
+        "HOPYARD_START_TIMEOUT_SECONDS."
     )
+    return Failure("StartTimeout", sentence, evidence)
+
+
+def of_silence(*, seconds: int, said: str, log: list[str]) -> Failure:
+    evidence = "\n".join(log[-EVIDENCE_LINES:])
+    sentence = f"A replica that had been ready did not answer for {seconds} seconds ({said}) and is replaced."
+    return Failure("Unresponsive", sentence, evidence, was_ready=True)
 
 
 def _of_process(exit_: Exit | None, memory_mb: int) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """Compares what a deployer sees with the replica rows: what lives, what changed, what failed."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from django.conf import settings
@@ -13,6 +13,7 @@ from worker.deployers.base import Deployer, Phase, ReplicaStatus
 from worker.failures import Failure
 from worker.probe import Answer, probe
 
+LATENESS_FORGIVEN = timedelta(seconds=5)
 LIVING = (ReplicaState.STARTING, ReplicaState.READY, ReplicaState.STOPPING)
 
 
@@ -76,44 +77,47 @@ def _set_state(serving: Serving, deployer: Deployer, seen: Observation, row: Rep
     elif pair.answer is not None and pair.answer.is_ready:
         row.state = ReplicaState.READY
         row.ready_at = row.ready_at or timezone.now()
-        row.complaint = pair.answer.complaint
+        row.complaint, row.silent_since = pair.answer.complaint, None
     else:
-        row.state = ReplicaState.STARTING
+        row.silent_since = row.silent_since or timezone.now()
+        is_late = pair.answer is not None and pair.answer.is_late
+        if not is_late or timezone.now() - row.silent_since > LATENESS_FORGIVEN:
+            row.state = ReplicaState.STARTING
         row.complaint = pair.answer.reason if pair.answer else ""
-        _give_up_waiting(serving, deployer, seen, row)
+        if failure := _out_of_patience(serving, deployer, row):
+            row.state = ReplicaState.STOPPING
+            row.exit = f"{failure.code}: {failure.reason}"
+            seen.failures.append(replace(failure, revision=row.revision, slot=row.slot))
 
 
-def _give_up_waiting(serving: Serving, deployer: Deployer, seen: Observation, row: Replica) -> None:
-    """A replica that never gets ready is a failure; it is stopped as no slot wants it any more."""
-    limit = timedelta(seconds=settings.START_TIMEOUT_SECONDS)
-    if row.ready_at is not None or timezone.now() - row.started_at < limit:
-        return
-    row.state = ReplicaState.STOPPING
-    row.exit = "too slow to start"
-    seen.failures.append(
-        failures.of_slow_start(
-            has_address=bool(row.address),
-            seconds=settings.START_TIMEOUT_SECONDS,
-            log=deployer.logs(serving.key, row.name),
-            attempt=row.attempt,
-        )
-    )
+def _out_of_patience(serving: Serving, deployer: Deployer, row: Replica) -> Failure | None:
+    """A replica that never gets ready, or no longer answers, is a failure and is stopped."""
+    now = timezone.now()
+    if row.ready_at is None:
+        seconds = settings.START_TIMEOUT_SECONDS
+        if now - row.started_at < timedelta(seconds=seconds):
+            return None
+        log = deployer.logs(serving.key, row.name)
+        return failures.of_slow_start(has_address=bool(row.address), seconds=seconds, log=log)
+    seconds = settings.UNRESPONSIVE_SECONDS
+    if row.silent_since is None or now - row.silent_since < timedelta(seconds=seconds):
+        return None
+    log = deployer.logs(serving.key, row.name)
+    return failures.of_silence(seconds=seconds, said=row.complaint or "no answer", log=log)
 
 
 def _fail(
     serving: Serving, deployer: Deployer, seen: Observation, row: Replica, status: ReplicaStatus | None
 ) -> None:
-    if row.revision != serving.current.number:
-        return
+    revision = serving.revisions.filter(number=row.revision).first()
     failure = failures.of_exit(
         status.exit if status else None,
         log=deployer.logs(serving.key, row.name),
-        memory_mb=serving.current.memory_mb,
+        memory_mb=revision.memory_mb if revision else 0,
         was_ready=row.ready_at is not None,
-        attempt=row.attempt,
     )
     row.exit = f"{failure.code}: {failure.reason}"
-    seen.failures.append(failure)
+    seen.failures.append(replace(failure, revision=row.revision, slot=row.slot))
 
 
 def _end(seen: Observation, row: Replica, how: str) -> None:
@@ -141,5 +145,5 @@ def _how(status: ReplicaStatus) -> str:
     return f"signal {status.exit.signal}" if status.exit.signal else f"exit code {status.exit.code}"
 
 
-def _shown(row: Replica) -> tuple[str, ...]:
-    return (row.state, row.address, row.place, row.complaint)
+def _shown(row: Replica) -> tuple[object, ...]:
+    return (row.state, row.address, row.place, row.complaint, row.silent_since)

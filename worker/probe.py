@@ -12,9 +12,12 @@ WORRYING_FAILURES = 3
 
 @dataclass(frozen=True)
 class Answer:
-    """`is_ready`, or why not; `complaint` is set when the predict path of a ready replica keeps failing."""
+    """`is_ready`, or why not; `is_late` if nothing came in time, as when the machine or the model is busy;
+    `complaint` is set when the predict path of a ready replica keeps failing.
+    """
 
     is_ready: bool
+    is_late: bool = False
     reason: str = ""
     complaint: str = ""
 
@@ -33,6 +36,8 @@ def _ask(address: str) -> Answer:
         said = response.json()
         failures = int(said.get("consecutive_failures", 0))
         reason = str(said.get("reason", ""))
+    except httpx.TimeoutException:
+        return Answer(is_ready=False, is_late=True, reason=f"no answer within {TIMEOUT_SECONDS:g} s")
     except (httpx.HTTPError, ValueError, AttributeError, TypeError) as error:
         return Answer(is_ready=False, reason=f"{type(error).__name__}: {error}")
     if response.status_code != httpx.codes.OK:

@@ -1,43 +1,37 @@
-"""One step for one serving: observe, decide, apply, record. Harmless when late, doubled or interrupted."""
+"""One step for one serving: observe, judge, apply, record. Harmless when late, doubled or interrupted."""
 
 import logging
-import secrets
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import asdict, fields
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from models_registry import services as registry
 from serving import logs, verdicts
 from serving.models import Replica, Revision, Serving, ServingEvent
 from serving.states import ReplicaState
-from worker import keys, rollout, specs
+from worker import judgement, keys, lease, rollout, specs
 from worker.deployers.base import Deployer, DeployerError
 from worker.failures import Failure
+from worker.judgement import Facts
 from worker.observe import Observation, observe
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(minutes=2)
 ROWS_KEPT = 50  # more than a deployer remembers, or it would report an old exit as news
-STEADY_AFTER = timedelta(seconds=60)
+ROW_COLUMNS = ("state", "address", "place", "complaint", "exit", "ready_at", "silent_since", "ended_at")
+
+Shares = dict[int, tuple[int, ...]]
 
 
 def step(serving_id: int, deployer: Deployer) -> bool:
     """Bring a serving closer to its wish; True when nothing is left to do for now."""
-    token = secrets.token_hex(16)
-    now = timezone.now()
-    mine = Serving.objects.filter(pk=serving_id)
-    if not mine.filter(Q(lease="") | Q(lease_until__lt=now)).update(lease=token, lease_until=now + LEASE):
-        return not mine.exists()
-    try:
+    with lease.hold(serving_id) as is_ours:
+        if not is_ours:
+            return not Serving.objects.filter(pk=serving_id).exists()
         return _step(serving_id, deployer)
-    finally:
-        mine.filter(lease=token).update(lease="")
 
 
 def _step(serving_id: int, deployer: Deployer) -> bool:
@@ -47,14 +41,13 @@ def _step(serving_id: int, deployer: Deployer) -> bool:
         return True
     _build_artifact(serving.current)
     seen = observe(serving, deployer)
-    _record_replicas(serving, seen)
     facts = _judge(serving, seen)
+    shares = _plan(serving, seen, facts)
     try:
-        _apply(serving, seen, facts, deployer)
+        _apply(serving, seen, shares, deployer)
     except DeployerError as error:
-        attempt = facts["attempts"] + 1
-        facts |= _after(Failure(error.code, error.reason, "", attempt), attempt)
-    return _save(serving, seen, facts)
+        facts = judgement.failed(facts, Failure(error.code, error.reason))
+    return _record(serving, seen, facts) and _is_as_planned(seen, shares)
 
 
 def _build_artifact(revision: Revision) -> None:
@@ -63,42 +56,32 @@ def _build_artifact(revision: Revision) -> None:
         Revision.objects.filter(pk=revision.pk, artifact=None).update(artifact=revision.artifact)
 
 
-def _judge(serving: Serving, seen: Observation) -> dict[str, Any]:
-    """The serving's facts after what was seen: attempts, failure, given up, fully ready."""
-    facts = {
-        "attempts": serving.attempts,
-        "failure": serving.failure,
-        "has_given_up": serving.has_given_up,
-        "was_ready": serving.was_ready,
-    }
+def _judge(serving: Serving, seen: Observation) -> Facts:
+    facts = Facts(**{each.name: getattr(serving, each.name) for each in fields(Facts)})
     if serving.wanted_replicas == 0:
         return facts
-    for number, failure in enumerate(seen.failures, start=serving.attempts + 1):
-        facts |= _after(replace(failure, attempt=number), number)
-    ready = [each for each in seen.living if each.state == ReplicaState.READY]
-    current = [each for each in ready if each.revision == serving.current.number]
-    if len(current) >= serving.wanted_replicas and not seen.failures:
-        facts |= {"was_ready": True, "failure": None, "has_given_up": False}
-        if all(each.ready_at and timezone.now() - each.ready_at > STEADY_AFTER for each in current):
-            facts["attempts"] = 0
-    return facts
-
-
-def _after(failure: Failure, attempts: int) -> dict[str, Any]:
-    gives_up = failure.is_hopeless or attempts >= settings.MAX_START_ATTEMPTS
-    if gives_up and not failure.is_hopeless:
-        code = "CrashLoop" if failure.was_ready else failure.code
-        failure = replace(failure, code=code, reason=f"{failure.reason} Given up after {attempts} attempts.")
-    return {"attempts": attempts, "failure": failure.as_json(), "has_given_up": gives_up}
-
-
-def _apply(serving: Serving, seen: Observation, facts: dict[str, Any], deployer: Deployer) -> None:
-    shares = rollout.plan(
+    return judgement.judge(
+        facts,
         revision=serving.current.number,
         replicas=serving.wanted_replicas,
-        has_given_up=facts["has_given_up"],
-        living=[rollout.Living(each.revision, each.slot, ReplicaState(each.state)) for each in seen.living],
+        living=seen.living,
+        failures=seen.failures,
+        now=timezone.now(),
+        most_attempts=settings.MAX_START_ATTEMPTS,
     )
+
+
+def _plan(serving: Serving, seen: Observation, facts: Facts) -> Shares:
+    good = serving.revisions.filter(number=facts.good_revision or 0).first()
+    return rollout.plan(
+        wanted=rollout.Share(serving.current.number, serving.wanted_replicas),
+        good=rollout.Share(good.number, good.replicas) if good else None,
+        has_given_up=facts.has_given_up,
+        ready={(each.revision, each.slot) for each in seen.living if each.state == ReplicaState.READY},
+    )
+
+
+def _apply(serving: Serving, seen: Observation, shares: Shares, deployer: Deployer) -> None:
     if shares:
         keys.publish(serving)
     if shares or seen.living:
@@ -106,47 +89,37 @@ def _apply(serving: Serving, seen: Observation, facts: dict[str, Any], deployer:
         deployer.apply(specs.serving_spec(serving, shares, unwanted=unwanted, ended=seen.ended))
 
 
-def _record_replicas(serving: Serving, seen: Observation) -> None:
+def _is_as_planned(seen: Observation, shares: Shares) -> bool:
+    planned = {(revision, slot, ReplicaState.READY) for revision, slots in shares.items() for slot in slots}
+    is_quiet = any(each.silent_since for each in seen.living)
+    return not is_quiet and planned == {(each.revision, each.slot, each.state) for each in seen.living}
+
+
+def _record(serving: Serving, seen: Observation, facts: Facts) -> bool:
+    """Save what was seen and the verdict on it; False if a newer wish came meanwhile, which the verdict is not on."""
+    before = {name: getattr(serving, name) for name in (*verdicts.COLUMNS, *asdict(facts))}
+    for name, value in asdict(facts).items():
+        setattr(serving, name, value)
+    changed = verdicts.columns(verdicts.of(serving, seen.living)) | asdict(facts)
+    current = Serving.objects.filter(pk=serving.pk, generation=serving.generation)
     with transaction.atomic():
-        for replica in seen.changed:
-            if replica.pk is None:
-                replica.save()
-            else:
-                replica.save(
-                    update_fields=["state", "address", "place", "complaint", "exit", "ready_at", "ended_at"]
-                )
+        _save_replicas(serving, seen)
+        if changed == before and not seen.changed:
+            return current.exists()
+        if not current.update(**changed, changed_at=timezone.now()):
+            return False
+        if changed["status"] != before["status"]:
+            _tell(serving, changed)
+    return True
+
+
+def _save_replicas(serving: Serving, seen: Observation) -> None:
+    for replica in seen.changed:
+        replica.save(update_fields=ROW_COLUMNS if replica.pk else None)
     ended = serving.replicas.filter(state=ReplicaState.EXITED).order_by("-ended_at")
     if stale := dict(ended.values_list("pk", "name")[ROWS_KEPT:]):
         Replica.objects.filter(pk__in=stale).delete()
         logs.forget(serving, stale.values())
-
-
-def _save(serving: Serving, seen: Observation, facts: dict[str, Any]) -> bool:
-    """Record the verdict unless a newer wish came meanwhile; tell whether the serving has settled."""
-    before = {name: getattr(serving, name) for name in (*verdicts.COLUMNS, *facts)}
-    for name, value in facts.items():
-        setattr(serving, name, value)
-    changed = verdicts.columns(verdicts.of(serving, seen.living)) | facts
-    with transaction.atomic():
-        current = Serving.objects.filter(pk=serving.pk, generation=serving.generation)
-        if changed != before or seen.changed:
-            if not current.update(**changed, changed_at=timezone.now()):
-                return False
-            if changed["status"] != before["status"]:
-                _tell(serving, changed)
-        elif not current.exists():
-            return False
-    return _has_settled(serving, seen, facts)
-
-
-def _has_settled(serving: Serving, seen: Observation, facts: dict[str, Any]) -> bool:
-    if facts["has_given_up"] or serving.wanted_replicas == 0:
-        stopping = [each for each in seen.living if each.state != ReplicaState.READY]
-        return not stopping and (serving.wanted_replicas > 0 or not seen.living)
-    states = {(each.revision, each.state) for each in seen.living}
-    return len(seen.living) == serving.wanted_replicas and states == {
-        (serving.current.number, ReplicaState.READY)
-    }
 
 
 def _tell(serving: Serving, changed: dict[str, Any]) -> None:

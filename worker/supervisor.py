@@ -87,7 +87,7 @@ def programs(*, web_workers: int) -> list[Program]:
         "--workers",
         str(web_workers),
         "--threads",
-        "16",
+        str(settings.WEB_THREADS),
         "--timeout",
         "120",
         "--graceful-timeout",

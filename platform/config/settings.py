@@ -165,13 +165,16 @@ SPECTACULAR_SETTINGS = {
 # --- Worker ---------------------------------------------------------------------------------------
 
 BROKER_DIR = DATA_DIR / "broker"
-CELERY_BROKER_URL = env.text("BROKER_URL", "filesystem://localhost/")
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-if CELERY_BROKER_URL.startswith("filesystem:"):
+if url := env.text("BROKER_URL", ""):
+    CELERY_BROKER_URL = url
+else:
     for folder in ("messages", "control"):
         (BROKER_DIR / folder).mkdir(parents=True, exist_ok=True)
+    CELERY_BROKER_URL = "localhost"  # unused by a transport of files, which is named beside it
+    CELERY_BROKER_TRANSPORT = "worker.broker:Transport"
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(BROKER_DIR / "messages"),
         "data_folder_out": str(BROKER_DIR / "messages"),
@@ -184,6 +187,7 @@ REPLICA_PYTHON = env.path("REPLICA_PYTHON", BASE_DIR / ".venv-replica" / "bin" /
 REPLICA_HOST = env.text("REPLICA_HOST", "127.0.0.1")
 SERVING_PORTS = env.ports("SERVING_PORTS", "20000-29999")  # below the kernel's ephemeral range
 START_TIMEOUT_SECONDS = env.number("START_TIMEOUT_SECONDS", 300)
+UNRESPONSIVE_SECONDS = env.number("UNRESPONSIVE_SECONDS", 30)
 STOP_GRACE_SECONDS = env.number("STOP_GRACE_SECONDS", 10)
 MAX_START_ATTEMPTS = env.number("MAX_START_ATTEMPTS", 3)
 MAX_REPLICAS = env.number("MAX_REPLICAS", 16)
@@ -191,6 +195,8 @@ MAX_MEMORY_MB = env.number("MAX_MEMORY_MB", 65_536)
 MAX_CORES = env.number("MAX_CORES", 64)
 MAX_GPUS = env.number("MAX_GPUS", 0)
 MAX_INFERENCE_BYTES = env.number("MAX_INFERENCE_MB", 64) * 1024 * 1024
+WEB_THREADS = env.number("WEB_THREADS", 64)
+INFERENCES_AT_ONCE = WEB_THREADS * 3 // 4  # in each web process; the rest is for pages and the API
 INFERENCE_TIMEOUT_SECONDS = env.number("INFERENCE_TIMEOUT_SECONDS", 60)
 REPLICA_DIR = DATA_DIR / "replicas"
 ARTIFACT_DIR = DATA_DIR / "artifacts"

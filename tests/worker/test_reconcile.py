@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
@@ -16,7 +17,7 @@ from serving.models import Replica, Serving
 from serving.states import ReplicaState, Status
 from tests.waiting import eventually
 from worker import reconcile
-from worker.deployers.base import Deployer
+from worker.deployers.base import Deployer, Phase, ServingSpec
 
 SUMS = "class Predict:\n    def predict(self, inputs):\n        return [sum(row) for row in inputs]\n"
 
@@ -236,6 +237,63 @@ def test_a_broken_update_leaves_the_old_revision_answering_and_says_why(
     serving = settle()
     assert (serving.status, serving.failure) == (Status.RUNNING, None)
     assert {replica.revision for replica in ready(serving)} == {3}
+
+
+def test_a_good_revision_is_healed_and_brought_back_after_a_broken_update(
+    create: Create,
+    settle: Settle,
+    owner: Access,
+    export: Callable[..., ModelVersion],
+    deployer: Deployer,
+) -> None:
+    services.start(access=owner, serving=create(SUMS))
+    edit_script(owner, settle(), export, "class Predict:\n    oops\n")
+    serving = settle()
+    kill(ready(serving)[0])
+    eventually(lambda: deployer.status(serving.key)[0].exit)
+    assert ask(settle()).body == b'{"predictions":[3]}'
+    deployer.apply(ServingSpec(name=serving.key, host="", port=0, keys_file=Path()))  # as Ctrl-C does
+    eventually(lambda: not [each for each in deployer.status(serving.key) if each.phase != Phase.EXITED])
+    serving = settle()
+    assert ask(serving).body == b'{"predictions":[3]}'
+    assert serving.condition_reason.startswith("Revision 1 answers; the update to revision 2 failed: ")
+
+
+def test_losing_every_replica_at_once_is_healed(
+    create: Create, settle: Settle, owner: Access, deployer: Deployer
+) -> None:
+    services.start(access=owner, serving=create(SUMS, replicas=3))
+    serving = settle()
+    for replica in ready(serving):
+        kill(replica)
+    eventually(lambda: all(each.exit for each in deployer.status(serving.key)))
+    assert settle().condition_reason == "3 of 3 replicas ready"
+
+
+def test_a_replica_that_stops_answering_is_replaced(
+    create: Create, settle: Settle, owner: Access, settings
+) -> None:
+    settings.UNRESPONSIVE_SECONDS = 1
+    settings.STOP_GRACE_SECONDS = 1
+    services.start(access=owner, serving=create(SUMS))
+    serving = settle()
+    frozen = ready(serving)[0]
+    os.kill(int(frozen.place.removeprefix("pid ")), signal.SIGSTOP)
+    eventually(lambda: [each.name for each in ready(settle())] not in ([], [frozen.name]))
+    frozen.refresh_from_db()
+    assert frozen.exit.startswith("Unresponsive: ")
+    assert ask(serving).body == b'{"predictions":[3]}'
+
+
+def test_a_request_that_kills_its_replica_is_sent_to_one_more_and_no_further(
+    create: Create, settle: Settle, owner: Access
+) -> None:
+    deadly = "import os\nclass Predict:\n    def predict(self, inputs):\n        os._exit(1)\n"
+    services.start(access=owner, serving=create(deadly, replicas=3))
+    serving = settle()
+    assert ask(serving).code == "NoReplica"
+    eventually(lambda: len(ready(settle())) == 3)
+    assert serving.replicas.filter(state=ReplicaState.EXITED).count() == 2
 
 
 def test_the_old_replicas_stay_ready_until_the_new_ones_are(

@@ -25,6 +25,7 @@ LOG_BYTES = 10 * 1024 * 1024
 LONGEST_LINE = 64 * 1024
 READS_AT_ONCE = 16
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -37,6 +38,7 @@ def main(directory: Path) -> None:
         os.read(is_set, 1)  # the caller may signal the runner as soon as this process has ended
         os._exit(0)
     os.setsid()
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     write_json(directory / "runner.json", {"pid": os.getpid(), "start_time": _start_time(os.getpid())})
     with open(os.devnull, "r+b") as nothing:  # noqa: PTH123 - pathlib has no r+b shorthand
         for descriptor in (0, 1, 2):
@@ -100,6 +102,7 @@ class Runner:
                 time.sleep(POLL_SECONDS)
             self.enforce()
         _signal_group(self.child.pid)
+        _end_orphans()
         if is_open:
             self.copy(output)
 
@@ -185,10 +188,18 @@ def memory_of(pid: int) -> int:
     """Resident bytes of a process and its descendants."""
     try:
         resident = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except (OSError, IndexError):
         return 0
-    return resident + sum(memory_of(int(child)) for child in children)
+    return resident + sum(memory_of(child) for child in children_of(pid))
+
+
+def children_of(pid: int) -> list[int]:
+    """The children that any thread of a process has started."""
+    found: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += map(int, path.read_text().split())
+    return found
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -211,6 +222,18 @@ def _kernel_kills() -> int:
 
 def _die_with_the_runner() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _end_orphans() -> None:
+    """Kill what the replica left behind; as its reaper, this process inherits the children of its dead."""
+    deadline = time.monotonic() + 5
+    while (orphans := children_of(os.getpid())) and time.monotonic() < deadline:
+        for pid in orphans:
+            _signal(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        time.sleep(0.01)
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

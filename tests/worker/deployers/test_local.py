@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 
 from tests.waiting import eventually
-from tests.worker.deployers.contract import ADDS, DeployerContract, living, ready
+from tests.worker.deployers.contract import ADDS, DeployerContract, ended, living, ready
 from worker.deployers.base import Deployer, DeployerError, ServingSpec
 from worker.deployers.local import LocalDeployer
 from worker.deployers.processes import ProcessId
@@ -43,6 +43,35 @@ class TestLocalDeployer(DeployerContract):
         assert process is not None
         eventually(lambda: not process.is_alive())
         eventually(lambda: not living(deployer))
+
+    def test_nothing_a_script_started_outlives_its_replica(
+        self, deployer: LocalDeployer, spec: Callable[..., ServingSpec], tmp_path: Path
+    ) -> None:
+        note = tmp_path / "child.pid"
+        script = (
+            "import subprocess\nchild = subprocess.Popen(['sleep', '600'], start_new_session=True)\n"
+            f"open({str(note)!r}, 'w').write(str(child.pid))\n" + ADDS
+        )
+        deployer.apply(spec(0, script=script))
+        ready(deployer, 1)
+        child = ProcessId.of(int(note.read_text()))
+        assert child is not None
+        assert child.is_alive()
+        deployer.remove("garden-sums-1")
+        assert not child.is_alive()
+
+    def test_the_memory_of_children_counts(
+        self, deployer: LocalDeployer, spec: Callable[..., ServingSpec]
+    ) -> None:
+        hungry = (
+            "import subprocess, sys\nclass Predict:\n    def __init__(self):\n"
+            "        code = 'held = bytearray(400_000_000); import time; time.sleep(600)'\n"
+            "        subprocess.run([sys.executable, '-c', code])\n    def predict(self, inputs): return inputs\n"
+        )
+        deployer.apply(spec(0, script=hungry, memory_mb=200))
+        gone = eventually(lambda: ended(deployer))[0]
+        assert gone.exit is not None
+        assert gone.exit.out_of_memory
 
     def test_a_pid_that_was_given_to_another_process_is_not_signalled(self) -> None:
         mine = ProcessId.of(os.getpid())
