@@ -43,18 +43,21 @@ format: .venv/dev ## Format and fix what can be fixed
 setup: .venv/ready .venv-replica/ready
 
 # The platform's own environment; the tests' tools are added to it by the first check or test.
-.venv/ready: uv.lock pyproject.toml sdk/pyproject.toml | $(UV)
+.venv/ready: uv.lock pyproject.toml sdk/pyproject.toml $(if $(wildcard .venv/bin/python),,missing) | $(UV)
 	@$(UV) sync --quiet --frozen --no-default-groups --inexact
 	@touch $@
 
-.venv/dev: uv.lock pyproject.toml sdk/pyproject.toml | $(UV)
+.venv/dev: uv.lock pyproject.toml sdk/pyproject.toml $(if $(wildcard .venv/bin/python),,missing) | $(UV)
 	@$(UV) sync --quiet --frozen --inexact
 	@touch .venv/ready $@
 
 # What replicas run in: the model server and the usual libraries, without the platform.
-.venv-replica/ready: uv.lock pyproject.toml sdk/pyproject.toml | $(UV)
+.venv-replica/ready: uv.lock pyproject.toml sdk/pyproject.toml $(if $(wildcard .venv-replica/bin/python),,missing) | $(UV)
 	@UV_PROJECT_ENVIRONMENT=.venv-replica $(UV) sync --quiet --frozen --only-group replica
 	@touch $@
+
+.PHONY: missing
+missing:
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Hopyard needs Python 3.11 or newer; name one with PYTHON=…")'

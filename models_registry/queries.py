@@ -86,7 +86,7 @@ def best_version(model: RegisteredModel, metric: str, *, highest: bool) -> Model
 def _number(value: object) -> float | None:
     try:
         return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

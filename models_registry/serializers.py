@@ -74,6 +74,9 @@ class ModelSerializer(ModelSummarySerializer):
         return [dict(each) for each in VersionSummarySerializer(queries.versions(model), many=True).data]
 
 
+LARGEST = 1.7e308
+
+
 class MetricsField(serializers.DictField):
     """Numbers or texts by name."""
 
@@ -82,8 +85,8 @@ class MetricsField(serializers.DictField):
         for name, value in metrics.items():
             if isinstance(value, bool) or not isinstance(value, int | float | str):
                 raise serializers.ValidationError(f"The metric {name} must be a number or a text.")
-            if isinstance(value, float) and not abs(value) < float("inf"):
-                raise serializers.ValidationError(f"The metric {name} must be finite.")
+            if not isinstance(value, str) and abs(value) > LARGEST:
+                raise serializers.ValidationError(f"The metric {name} is too large a number.")
         return metrics
 
 

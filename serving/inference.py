@@ -30,12 +30,12 @@ def inference(request: HttpRequest, project: str, serving: str, path: str) -> Ht
         found = queries.serving(_project(key, project), serving)
     except NoSuchServing as error:
         return _error(request, 404, "NotFound", str(error))
-    size = int(request.META.get("CONTENT_LENGTH") or 0)
-    if size > settings.MAX_INFERENCE_BYTES:
-        limit = settings.MAX_INFERENCE_BYTES // 1024**2
-        return _error(request, 413, "TooLarge", f"A request may have at most {limit} MB.")
-    body = request.read()
-    if len(body) != size:
+    most = settings.MAX_INFERENCE_BYTES
+    size = None if _is_chunked(request) else int(request.META.get("CONTENT_LENGTH") or 0)
+    body = _read(request, size, most)
+    if len(body) > most or (size or 0) > most:
+        return _error(request, 413, "TooLarge", f"A request may have at most {most // 1024**2} MB.")
+    if size is not None and len(body) != size:
         return _error(
             request, 400, "Incomplete", "The request ended before all of it arrived; send it again."
         )
@@ -63,6 +63,18 @@ def _project(key: ApiKey, name: str) -> Project:
     if not access.of_member(member, key).can_predict:
         raise PermissionDenied(f"This API key lacks the scope “{Scope.PREDICT}”; make one that has it.")
     return member.project
+
+
+def _is_chunked(request: HttpRequest) -> bool:
+    return "chunked" in request.headers.get("Transfer-Encoding", "").lower()
+
+
+def _read(request: HttpRequest, size: int | None, most: int) -> bytes:
+    """The body, or of one that is too large nothing but a little too much."""
+    if size is None:
+        chunked: bytes = request.environ["wsgi.input"].read(most + 1)  # type: ignore[attr-defined]
+        return chunked
+    return request.read() if size <= most else b""
 
 
 def _respond(request: HttpRequest, answer: Answer) -> HttpResponse:

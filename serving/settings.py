@@ -20,6 +20,7 @@ NONE = "NONE"
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 OWN_TOPIC = r"{name}-inf[0-9]{{4}}"
 LEAST_MEMORY_MB = 64
+MOST_ENVIRONMENT = 32 * 1024
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,11 @@ def _check_numbers(wanted: Settings) -> None:
 
 
 def _check_environment(environment: dict[str, str]) -> None:
+    if sum(len(name) + len(value) for name, value in environment.items()) > MOST_ENVIRONMENT:
+        raise ServingError(
+            f"The environment variables may have {MOST_ENVIRONMENT // 1024} KB in all; put more into a file.",
+            field="environment",
+        )
     for name, value in environment.items():
         if not VARIABLE.fullmatch(name) or "\0" in value:
             raise ServingError(f"{name!r} cannot be an environment variable.", field="environment")

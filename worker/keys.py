@@ -1,7 +1,7 @@
 """Keeps, for every serving, the file of hashed keys with which its replicas let callers in."""
 
+import fcntl
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,21 @@ def path_for(serving: Serving) -> Path:
 
 
 def publish(serving: Serving) -> None:
-    """Write the serving's file if it would say something new; replicas look at it every second."""
-    text = json.dumps(content(serving), indent=1)
+    """Write the serving's file if it would say something new; replicas look at it every second.
+
+    One at a time, so that what was read first is never written last.
+    """
     path = path_for(serving)
-    if path.exists() and path.read_text() == text:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    draft.replace(path)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (path.parent / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        text = json.dumps(content(serving), indent=1)
+        if path.exists() and path.read_text() == text:
+            return
+        draft = path.with_name(f".{path.name}")
+        draft.touch(mode=0o600)
+        draft.write_text(text)
+        draft.replace(path)
 
 
 def withdraw(serving: Serving) -> None:

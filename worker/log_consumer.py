@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from serving.models import InferenceRecord, Serving, TopicOffset
 
@@ -41,9 +41,23 @@ def _consume_file(path: Path) -> int:
     lines = whole.splitlines()
     with transaction.atomic():
         records = list(_records(path.parts[-3], lines))
-        InferenceRecord.objects.bulk_create(records, batch_size=500, ignore_conflicts=True)
+        _store(records)
         TopicOffset.objects.filter(pk=offset.pk).update(position=offset.position + len(whole))
     return len(lines)
+
+
+def _store(records: list[InferenceRecord]) -> None:
+    """All at once, or one by one if the database refuses a value, so that one record never stops the others."""
+    try:
+        with transaction.atomic():
+            InferenceRecord.objects.bulk_create(records, batch_size=500, ignore_conflicts=True)
+    except (DatabaseError, ValueError, OverflowError):
+        for record in records:
+            try:
+                with transaction.atomic():
+                    InferenceRecord.objects.bulk_create([record], ignore_conflicts=True)
+            except (DatabaseError, ValueError, OverflowError) as error:
+                log.warning("The inference record %s cannot be stored: %s", record.request_id[:64], error)
 
 
 def _records(project: str, lines: list[bytes]) -> Iterator[InferenceRecord]:
@@ -59,28 +73,37 @@ def _records(project: str, lines: list[bytes]) -> Iterator[InferenceRecord]:
             serving_id = servings.get(str(said["serving"]).lower())
             if serving_id is not None:
                 yield _record(serving_id, said)
-        except (ValueError, KeyError, TypeError, OverflowError) as error:
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            OverflowError,
+            OSError,
+            RecursionError,
+        ) as error:
             log.warning("A line of a topic of %s is not an inference record: %s", project, error)
 
 
 def _record(serving_id: int, said: dict[str, Any]) -> InferenceRecord:
     return InferenceRecord(
         serving_id=serving_id,
-        request_id=str(said["request_id"])[:64],
+        request_id=_text(str(said["request_id"])[:64]),
         revision=int(said["revision"]),
-        replica=str(said["replica"])[:60],
-        verb=str(said["verb"])[:20],
+        replica=_text(str(said["replica"])[:60]),
+        verb=_text(str(said["verb"])[:20]),
         status=int(said["status"]),
         requested_at=datetime.fromtimestamp(said["requested_at"] / 1000, UTC),
         duration_us=int(said["duration_us"]),
         inputs=_text(said.get("inputs")),
         outputs=_text(said.get("outputs")),
-        error=str(said.get("error") or ""),
-        key_id=str(said.get("key_id") or "")[:12],
+        error=_text(str(said.get("error") or "")),
+        key_id=_text(str(said.get("key_id") or "")[:12]),
     )
 
 
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    return text.encode(errors="replace").decode().replace("\0", "\ufffd")

@@ -29,6 +29,7 @@ PR_SET_PDEATHSIG = 1
 LONGEST_PAUSE_SECONDS = 10.0
 STEADY_SECONDS = 30.0
 PATIENCE_SECONDS = 15.0
+ONE_WISH_SECONDS = 2.0
 
 
 @dataclass
@@ -162,16 +163,23 @@ def only_one(folder: Path) -> Iterator[bool]:
 
 
 class _StopFlag:
-    """Set by the first SIGINT or SIGTERM; the second one gets the default treatment."""
+    """Set by the first SIGINT or SIGTERM; another one later on gets the default treatment.
+
+    The same wish often arrives twice at once, from the terminal and from make: that is one.
+    """
 
     def __init__(self) -> None:
         self.is_set = False
+        self.set_at = 0.0
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._set)
 
     def _set(self, number: int, _: FrameType | None) -> None:
-        self.is_set = True
-        signal.signal(number, signal.SIG_DFL)
+        if not self.is_set:
+            self.is_set, self.set_at = True, time.monotonic()
+        elif time.monotonic() - self.set_at > ONE_WISH_SECONDS:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
 
 
 def _web_answers() -> bool:

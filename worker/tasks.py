@@ -71,5 +71,6 @@ def sweep() -> None:
     """Drop abandoned uploads, files nothing refers to, and inference records beyond the kept number."""
     registry.discard_abandoned()
     registry.sweep_blobs()
+    retention.remove_leftovers()
     retention.trim_inference_records()
     retention.forget_read_topic_files()

@@ -156,7 +156,7 @@ class ApiKeys(generics.ListAPIView[ApiKey], InProject):
 
     @extend_schema(request=ApiKeySerializer, responses={201: NewApiKeySerializer})
     def post(self, request: Request, project: str) -> Response:
-        own = self.reach()
+        own = self.reach(_needs_of_key_work(request))
         given = ApiKeySerializer(data=request.data)
         given.is_valid(raise_exception=True)
         key, text = services.create_key(access=own, **given.validated_data)
@@ -164,9 +164,13 @@ class ApiKeys(generics.ListAPIView[ApiKey], InProject):
 
 
 class ApiKeyDetail(InProject):
+    """End a key. A key may always end itself."""
+
     @extend_schema(responses={204: None})
     def delete(self, request: Request, project: str, key_id: str) -> Response:
-        services.revoke_key(access=self.reach(), key_id=key_id)
+        is_itself = isinstance(request.auth, ApiKey) and request.auth.id == key_id
+        needs = Scope.READ if is_itself else _needs_of_key_work(request)
+        services.revoke_key(access=self.reach(needs), key_id=key_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -177,6 +181,11 @@ class Audit(InProject):
     def get(self, request: Request, project: str) -> Response:
         entries = queries.audit_trail(self.reach(Scope.ADMIN).project)[:200]
         return Response({"items": [_entry(entry) for entry in entries]})
+
+
+def _needs_of_key_work(request: Request) -> Scope:
+    """A person manages their own keys; a key does so only if it may administer."""
+    return Scope.ADMIN if isinstance(request.auth, ApiKey) else Scope.READ
 
 
 def _entry(entry: AuditEntry) -> dict[str, Any]:

@@ -24,6 +24,8 @@ class SentenceMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
             return answer(request, 400, "An address may not hold the character NUL.")
+        if request.headers.get("Transfer-Encoding") and not request.path.startswith("/inference/"):
+            return answer(request, 411, "Send the request with a Content-Length instead of in chunks.")
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
@@ -51,6 +53,7 @@ CODES = {
     400: "bad_request",
     403: "forbidden",
     404: "not_found",
+    411: "length_required",
     413: "too_large",
     500: "internal",
     503: "unavailable",

@@ -16,6 +16,7 @@ env = Environment()
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 DATA_DIR = env.path("DATA_DIR", BASE_DIR / "var")
+DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 # --- Where the platform answers -------------------------------------------------------------------
 
@@ -90,6 +91,12 @@ TEMPLATES = [
 
 DATABASES = {"default": databases.from_url(env.text("DATABASE_URL", f"sqlite:///{DATA_DIR}/db.sqlite3"))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",  # shared by all processes
+        "LOCATION": DATA_DIR / "cache",
+    }
+}
 BLOB_DIR = DATA_DIR / "blobs"
 MAX_UPLOAD_BYTES = env.number("MAX_UPLOAD_MB", 20_480) * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
@@ -144,9 +151,10 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["config.parsing.StrictJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "config.api.Pages",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "NUM_PROXIES": 0,  # X-Forwarded-For is the caller's own word
     "EXCEPTION_HANDLER": "config.api.error_answer",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }

@@ -11,7 +11,11 @@ api: list[URLPattern | URLResolver] = [
     path("projects/<str:project>/", include("models_registry.api_urls")),
     path("projects/<str:project>/", include("serving.api_urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
+    path(
+        "docs/",
+        SpectacularSwaggerSplitView.as_view(url_name="schema", http_method_names=["get", "head"]),
+        name="api-docs",
+    ),
     re_path(r"^.*$", not_found),
 ]
 

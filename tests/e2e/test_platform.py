@@ -108,13 +108,30 @@ def test_what_was_asked_is_in_the_inference_log(demo: Demo) -> None:
 
 
 def test_a_revoked_key_is_refused_on_the_direct_port_within_seconds(platform: Platform, demo: Demo) -> None:
-    keys = demo.client.base_url.join("../../api-keys/")
-    made = demo.client.post(str(keys), json={"name": "short", "scopes": ["predict"]}).json()
+    said = {"username": "admin", "password": platform.password, "project": "demo"}
+    made = httpx.post(f"{platform.url}/api/login/", json=said).raise_for_status().json()
     command = re.sub(r"hop_\w+", made["key"], demo.commands[1])
     eventually(lambda: curl(command) == ANSWER, seconds=10)
-    demo.client.delete(f"{keys}{made['id']}/").raise_for_status()
+    itself = f"{platform.url}/api/projects/demo/api-keys/{made['id']}/"
+    httpx.delete(itself, headers={"Authorization": f"ApiKey {made['key']}"}).raise_for_status()
     eventually(lambda: curl(command) != ANSWER, seconds=10)
     assert curl(demo.commands[1]) == ANSWER
+
+
+def test_a_question_in_chunks_is_answered_under_the_platforms_address(demo: Demo) -> None:
+    url = demo.get()["url"] + ":predict"
+    pieces = iter([json.dumps(QUESTION).encode()])
+    answer = httpx.post(url, content=pieces, headers=demo.client.headers)
+    assert answer.json() == ANSWER
+    refused = demo.client.post("/start/", content=iter([b"{}"]))
+    assert (refused.status_code, refused.json()["error"]["code"]) == (411, "length_required")
+
+
+def test_the_data_is_for_nobody_else_on_the_machine(platform: Platform, demo: Demo) -> None:
+    data = platform.folder / "var"
+    assert data.stat().st_mode & 0o077 == 0
+    readable = [path for path in data.glob("*") if path.stat().st_mode & 0o077]
+    assert not readable
 
 
 def test_a_killed_replica_is_replaced(demo: Demo) -> None:

@@ -61,6 +61,23 @@ def test_an_answer_that_cannot_be_cut_is_given_call_by_call(serve, tmp_path):
     assert {answer.json()["predictions"] for answer in answers} == {"not implemented"}
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "from collections import deque; return deque(inputs)",
+        "from collections import UserDict; return UserDict(enumerate(inputs))",
+        "return type('Odd', (list,), {'__len__': lambda self: 1 / 0})(inputs)",
+        "return type('Odd', (list,), {'iloc': property(lambda self: exit())})(inputs)",
+    ],
+)
+def test_an_answer_that_fails_when_it_is_cut_is_given_call_by_call(serve, tmp_path, body):
+    server, answers = gather(serve, tmp_path, body, [[1], [2], [3]])
+    assert len(answers) == 3
+    assert "Batching is off" in server.log
+    assert server.predict(4, timeout=5).status_code in (200, 500)
+    assert server.metric("hopyard_in_flight") == 0
+
+
 def test_a_batch_never_exceeds_its_size(serve, tmp_path):
     server, _ = gather(serve, tmp_path, "return inputs", [[n] for n in range(10)], MAX_BATCH_SIZE=4)
     sizes = [int(line.split()[-1]) for line in server.log.splitlines() if line.startswith("batch of")]

@@ -4,6 +4,8 @@ import socket
 
 import pytest
 
+from .process import ECHO
+
 
 def test_a_missing_script_names_its_path(serve):
     failure = serve(None).failure()
@@ -107,11 +109,21 @@ def test_memory_that_runs_out_while_loading_has_its_own_code(serve):
     assert serve(script).failure()["code"] == "OutOfMemory"
 
 
-@pytest.mark.parametrize("body", ["raise KeyError('petal')", "return object()", "import sys; sys.exit(1)"])
-def test_an_input_example_that_cannot_be_predicted_is_fatal(serve, tmp_path, body):
+@pytest.mark.parametrize("keyword", ["def", "async def"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "raise KeyError('petal')",
+        "return object()",
+        "import sys; sys.exit(1)",
+        "next(iter(()))",
+        "import asyncio; raise asyncio.CancelledError",
+    ],
+)
+def test_an_input_example_that_cannot_be_predicted_is_fatal(serve, tmp_path, keyword, body):
     example = tmp_path / "example.json"
     example.write_text('{"inputs": [[1, 2]]}')
-    script = f"class Predict:\n    def predict(self, inputs):\n        {body}\n"
+    script = f"class Predict:\n    {keyword} predict(self, inputs):\n        {body}\n"
     failure = serve(script, INPUT_EXAMPLE=example).failure()
     assert failure["code"] == "PredictFailed"
 
@@ -152,6 +164,33 @@ def test_a_wrong_setting_names_its_variable(serve, name, value):
     failure = serve(**{name: value}).failure()
     assert failure["code"] == "ConfigurationInvalid"
     assert f"HOPYARD_{name} is '{value}'" in failure["reason"]
+
+
+def test_a_setting_that_is_no_text_names_its_variable(serve):
+    failure = serve(PROJECT="caf\udce9").failure()
+    assert failure["code"] == "ConfigurationInvalid"
+    assert "HOPYARD_PROJECT is" in failure["reason"]
+
+
+def test_a_fault_of_the_server_itself_is_reported_with_its_traceback(serve):
+    failure = serve(
+        "from hopyard.server.dataplane import DataPlane\nDataPlane.serve = None\n" + ECHO
+    ).failure()
+    assert failure["code"] == "Internal"
+    assert "TypeError: 'NoneType' object is not callable" in failure["reason"]
+    assert "lifecycle.py" in failure["evidence"]
+
+
+def test_a_script_that_fails_when_asked_for_its_class_is_told_so(serve):
+    failure = serve("def __getattr__(name):\n    raise RuntimeError(name)\n").failure()
+    assert failure["code"] == "ImportFailed"
+    assert "RuntimeError: Predict" in failure["reason"]
+
+
+def test_a_failure_in_odd_words_can_be_read_and_stored(serve):
+    failure = serve("raise ValueError(chr(0xD800) + chr(0))").failure()
+    assert "ValueError: ?\ufffd, raised while" in failure["reason"]
+    assert "ValueError: ?\ufffd" in failure["evidence"]
 
 
 def test_a_failure_ends_the_process_although_the_script_left_a_thread_running(serve):

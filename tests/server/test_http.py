@@ -67,6 +67,15 @@ def test_an_upgrade_is_ignored_and_the_body_read(echo):
         assert re.findall(rb'"predictions":\[(\d+)\]', answer) == [b"4", b"5"]
 
 
+def test_a_head_that_begins_after_a_large_body_is_not_taken_for_a_large_head(echo):
+    large, next_one = http(b'{"instances": ["' + b"x" * 60_000 + b'"]}'), http(b'{"instances": [5]}', CLOSE)
+    with echo.connect() as connection:
+        connection.sendall(large + next_one[:20])
+        said = connection.recv(65536)
+        connection.sendall(next_one[20:])
+        assert statuses(said + read_all(connection)) == [200, 200]
+
+
 def test_http_1_0_is_answered_and_closed(echo):
     answer = echo.exchange(b"GET /v2/health/live HTTP/1.0\r\n\r\n")
     assert statuses(answer) == [200]

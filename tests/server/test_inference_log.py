@@ -110,6 +110,19 @@ def test_stopping_flushes_what_is_queued(serve, topics):
     assert len(records(topics)) == 50
 
 
+def test_odd_text_in_a_record_is_written_with_the_records_around_it(topics):
+    log = InferenceLog(
+        DirectorySink(topics, "iris-inf", "r1"), Origin("p\ud800", "s", "1", "r", "1"), mode="ALL"
+    )
+    for text in ("plain", "\ud800", "\udcff\0", "caf\xe9"):
+        log.put(Record(text, "predict", 500, 0, 0, b"\xff", b"\xed\xa0\x80", text, text))
+    log.close(5)
+    found = records(topics)
+    assert (log.dropped, len(found)) == (0, 4)
+    assert [record["error"] for record in found] == ["plain", "?", "?\ufffd", "caf\xe9"]
+    assert {record["project"] for record in found} == {"p?"}
+
+
 def test_a_torn_line_does_not_spoil_the_next(topics):
     path = topics / "t" / "r.jsonl"
     path.parent.mkdir(parents=True)

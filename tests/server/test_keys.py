@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from hopyard.server.keys import KeyRing
+
 from .process import ECHO, ServerProcess, eventually
 
 PEPPER = b"pepper"
@@ -141,6 +143,29 @@ def test_a_file_broken_from_the_start_refuses_everybody_until_it_is_mended(serve
     replace(path, keys_document(KEY))
     os.utime(path)
     eventually(lambda: status(server) == 200)
+
+
+@pytest.mark.parametrize(
+    ("headers", "caller"),
+    [
+        ({"X-Hopyard-Internal": "token", "X-Hopyard-Caller": "caf\xe9"}, "caf\xe9"),
+        ({"X-Hopyard-Internal": "token"}, "internal"),
+        ({"X-Hopyard-Internal": "tokem", "X-Hopyard-Caller": "mallory"}, None),
+        ({"X-Hopyard-Caller": "mallory"}, None),
+        ({"X-API-Key": KEY, "X-Hopyard-Caller": "mallory"}, "ab12"),
+        ({"X-API-Key": KEY, "X-Hopyard-Internal": "tokem", "X-Hopyard-Caller": "mallory"}, "ab12"),
+    ],
+)
+def test_the_named_caller_is_believed_only_with_the_internal_token(keys_file, headers, caller):
+    encoded = {name.lower().encode(): value.encode("latin-1") for name, value in headers.items()}
+    assert KeyRing(keys_file).identify(encoded, time.time()) == caller
+
+
+def test_without_keys_nobody_is_believed_to_be_a_caller(serve, tmp_path):
+    server = serve(TOPIC_DIR=tmp_path, TOPIC="t", REPLICA="r").ready()
+    server.predict(1, headers={"X-Hopyard-Internal": "", "X-Hopyard-Caller": "mallory"})
+    assert server.terminate() == 0
+    assert json.loads((tmp_path / "t" / "r.jsonl").read_text())["key_id"] is None
 
 
 def test_a_file_without_an_internal_token_accepts_none(serve, tmp_path):

@@ -46,13 +46,18 @@ class Batch:
         self.payload = [row for job in jobs for row in job.payload]
         self.started = perf_counter()
 
-    def cut(self, answers: Any) -> list[Any]:
-        """Give each job its part of the answers."""
+    def cut(self, answers: Any) -> list[Any] | None:
+        """Give each job its part of the answers; None if they are not one per row, or refuse to be cut."""
+        if _count(answers) != len(self.payload):
+            return None
         parts, start = [], 0
-        at = getattr(answers, "iloc", answers)
-        for job in self.jobs:
-            parts.append(at[start : start + len(job.payload)])
-            start += len(job.payload)
+        try:
+            at = getattr(answers, "iloc", answers)
+            for job in self.jobs:
+                parts.append(at[start : start + len(job.payload)])
+                start += len(job.payload)
+        except BaseException:  # code of the answer's own class
+            return None
         return parts
 
 
@@ -140,17 +145,19 @@ class Batcher:
 
     def _on_batch(self, batch: Batch, answers: Any, error: BaseException | None) -> None:
         self._last_seconds = perf_counter() - batch.started
-        if error is None and _count(answers) == len(batch.payload):
-            for job, part in zip(batch.jobs, batch.cut(answers), strict=True):
+        parts = batch.cut(answers) if error is None else None
+        if parts is not None:
+            for job, part in zip(batch.jobs, parts, strict=True):
                 self._done(job, part, None)
             self._gather()
             return
         if error is None:
             self._rowwise = False
             log.warning(
-                "Batching is off: %d rows were predicted together and %s answers came back",
+                "Batching is off: %d rows were predicted together and %s answers came back in a %s",
                 len(batch.payload),
                 _count(answers),
+                type(answers).__name__,
             )
         self._retries = len(batch.jobs)
         for job in batch.jobs:
@@ -165,9 +172,9 @@ class Batcher:
 
 def _count(answers: Any) -> int | None:
     """Number of rows in an answer that can be cut, or None."""
-    if isinstance(answers, str | bytes | dict | set | frozenset) or not hasattr(answers, "__getitem__"):
-        return None
     try:
+        if isinstance(answers, str | bytes | dict | set | frozenset) or not hasattr(answers, "__getitem__"):
+            return None
         return len(answers)
-    except TypeError:
+    except BaseException:  # code of the answer's own class
         return None

@@ -1,6 +1,7 @@
 """Bodies to Python values and back: V1 requests in, `{"predictions": ...}` out. Pure functions."""
 
 import json
+import re
 from collections import deque
 from collections.abc import Callable, KeysView, Mapping, ValuesView
 from datetime import date
@@ -12,6 +13,7 @@ import orjson
 _PLAIN = orjson.OPT_SERIALIZE_NUMPY
 _FORGIVING = _PLAIN | orjson.OPT_NON_STR_KEYS
 _MAX_DEPTH = 200
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]").search
 
 
 class BadBody(ValueError):
@@ -55,10 +57,10 @@ def encode(predictions: Any) -> bytes:
     except TypeError:
         pass
     try:
-        return orjson.dumps(_with_plain_keys(document, 0), default=_default, option=_FORGIVING)
+        return orjson.dumps(_with_plain_keys(document, set()), default=_default, option=_FORGIVING)
     except TypeError as error:
-        place, value = _locate(predictions, "predictions", 0)
-        cause = error.__cause__ or error
+        place, value, problem = _locate(predictions, "predictions", error, ())
+        cause = problem.__cause__ or problem
         raise Unserialisable(f"{place} is a {_type_name(value)}, which JSON cannot hold ({cause}).") from None
 
 
@@ -76,13 +78,19 @@ def _parse(body: bytes) -> Any:
 
 
 def _parse_with_nan(body: bytes) -> Any:
-    """Python clients write NaN, which is not JSON; the standard library reads it."""
+    """Python clients write NaN, which is not JSON; the standard library reads it, and lone surrogates too."""
     try:
-        return json.loads(body)
+        text = body.decode()
+        document = json.loads(text)
+        if _SURROGATE(text):
+            json.dumps(document, ensure_ascii=False).encode()
+        return document
     except json.JSONDecodeError as error:
         raise BadBody(
             f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
         ) from None
+    except UnicodeEncodeError:
+        raise BadBody("The body is not JSON: a string has a \\u escape of half a character.") from None
     except (UnicodeDecodeError, RecursionError, ValueError) as error:
         raise BadBody(f"The body is not JSON: {error}.") from None
 
@@ -111,29 +119,37 @@ _CONVERSIONS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
 )
 
 
-def _with_plain_keys(value: Any, depth: int) -> Any:
-    """Copy dicts with numpy's numbers as keys into dicts with Python's."""
-    if depth > _MAX_DEPTH:
+def _with_plain_keys(value: Any, around: set[int]) -> Any:
+    """Copy dicts with numpy's numbers as keys into dicts with Python's. `around` has the ids on the way here."""
+    if not isinstance(value, dict | list | tuple) or len(around) > _MAX_DEPTH:
         return value
+    if id(value) in around:
+        raise TypeError("it holds itself")
+    around.add(id(value))
+    copy: Any
     if isinstance(value, dict):
-        return {_plain_key(key): _with_plain_keys(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_with_plain_keys(item, depth + 1) for item in value]
-    return value
+        copy = {_plain_key(key): _with_plain_keys(item, around) for key, item in value.items()}
+    else:
+        copy = [_with_plain_keys(item, around) for item in value]
+    around.remove(id(value))
+    return copy
 
 
 def _plain_key(key: Any) -> Any:
     return key.item() if type(key).__module__ == "numpy" and hasattr(key, "item") else key
 
 
-def _locate(value: Any, place: str, depth: int) -> tuple[str, Any]:
-    """Walk to the innermost value that orjson refuses."""
-    for name, item in _children(value) if depth < _MAX_DEPTH else ():
+def _locate(value: Any, place: str, error: TypeError, around: tuple[int, ...]) -> tuple[str, Any, TypeError]:
+    """Walk to the innermost value that orjson refuses; return its place, itself and why."""
+    around = (*around, id(value))
+    for name, item in _children(value) if len(around) <= _MAX_DEPTH else ():
+        if id(item) in around:
+            return f"{place}[{name!r}]", item, TypeError("it holds itself")
         try:
-            orjson.dumps(_with_plain_keys(item, depth), default=_default, option=_FORGIVING)
-        except TypeError:
-            return _locate(item, f"{place}[{name!r}]", depth + 1)
-    return place, value
+            orjson.dumps(_with_plain_keys(item, set(around)), default=_default, option=_FORGIVING)
+        except TypeError as problem:
+            return _locate(item, f"{place}[{name!r}]", problem, around)
+    return place, value, error
 
 
 def _children(value: Any) -> list[tuple[Any, Any]]:

@@ -12,9 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_type_hints
 
-from hopyard.server.failures import Failure
+from hopyard.server.failures import Failure, writable
 
 LOGGING_MODES = ("ALL", "MODEL_INPUTS", "PREDICTIONS", "NONE")
+
+
+def _text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("it is not UTF-8") from None
+    return text
 
 
 def _port(text: str) -> int:
@@ -55,7 +63,7 @@ class Setting:
     """How a field of `Config` is parsed and described; `env` where its variable has another name."""
 
     about: str
-    parse: Callable[[str], Any] = str
+    parse: Callable[[str], Any] = _text
     env: str = ""
 
 
@@ -85,6 +93,7 @@ class Config:
     replica: Annotated[str, Setting("identity of this replica")] = "0"
     model_version: Annotated[str, Setting("version of the model served", env="MODEL_VERSION")] = ""
     drain_seconds: Annotated[float, Setting("time given to calls in flight when stopping", _seconds)] = 10.0
+    stuck_seconds: Annotated[float, Setting("not ready while one call runs longer", _seconds)] = 300.0
 
     @property
     def files_dir(self) -> Path | None:
@@ -115,7 +124,7 @@ def read(argv: Sequence[str] | None = None) -> Config:
         raise _invalid("HOPYARD_SCRIPT is not set; give the path of the .py file to serve")
     return dataclasses.replace(
         config,
-        model_name=config.model_name or config.script.stem,
+        model_name=config.model_name or writable(config.script.stem),
         shared_host=config.shared_host or config.host,
     )
 

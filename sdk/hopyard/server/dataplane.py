@@ -40,7 +40,13 @@ class DataPlane:
     """One model: the only door to user code once it is loaded."""
 
     def __init__(
-        self, name: str, *, thread: ModelThread, loop: asyncio.AbstractEventLoop, batching: BatchLimits | None
+        self,
+        name: str,
+        *,
+        thread: ModelThread,
+        loop: asyncio.AbstractEventLoop,
+        batching: BatchLimits | None,
+        stuck_seconds: float,
     ) -> None:
         self.name = name
         self.model: Model | None = None
@@ -51,6 +57,7 @@ class DataPlane:
         self._coroutines = Coroutines(loop)
         self._loop = loop
         self._batching = batching
+        self._stuck_seconds = stuck_seconds
         self._submit: dict[str, Callable[[Call], None]] = {}
 
     @property
@@ -86,9 +93,17 @@ class DataPlane:
             return await operation.run(rows)
         return await self._thread.call(lambda: operation.run(rows))
 
+    @property
+    def trouble(self) -> str:
+        """Why no prediction can be expected to work, as far as is known without a probe; empty if nothing."""
+        seconds = self._thread.call_seconds
+        if self.reason or seconds <= self._stuck_seconds:
+            return self.reason
+        return f"A prediction has been running for {seconds:.0f} s."
+
     async def readiness(self) -> Readiness:
-        """Ready means loaded, and a no-op passes where predictions pass (or one is being made)."""
-        reason = self.reason or await self._probe()
+        """Ready means loaded, and a no-op passes where predictions pass (or one is being made, not for ever)."""
+        reason = self.trouble or await self._probe()
         return Readiness(not reason, reason or "Ready.", self.consecutive_failures, self.last_error)
 
     def failed(self, error: BaseException) -> None:

@@ -11,18 +11,34 @@ class Failure(Exception):
     """A fatal failure. `code` is one word, `reason` one sentence, `evidence` text to read."""
 
     def __init__(self, code: str, reason: str, evidence: str = "") -> None:
-        super().__init__(f"{code}: {reason}")
         self.code = code
-        self.reason = reason
-        self.evidence = evidence
+        self.reason = writable(reason)
+        self.evidence = writable(evidence)
+        super().__init__(f"{code}: {self.reason}")
+
+
+def writable(text: str) -> str:
+    """Return text that JSON and PostgreSQL can hold: without lone surrogates and NUL."""
+    return text.encode(errors="replace").decode().replace("\0", "\ufffd")
 
 
 def trimmed_traceback(error: BaseException) -> str:
     """Format an error of user code without the frames of this server and of the import system."""
-    report = traceback.TracebackException.from_exception(error, max_group_width=5)
-    seen: set[int] = set()
-    _trim(report, seen)
-    text = "".join(report.format()).strip()
+    try:
+        report = traceback.TracebackException.from_exception(error, max_group_width=5)
+        _trim(report)
+        return _shortened("".join(report.format()))
+    except BaseException:  # formatting runs code of the error's own class
+        return one_line(error)
+
+
+def whole_traceback(error: BaseException) -> str:
+    """Format an error of this server itself."""
+    return _shortened("".join(traceback.format_exception(error)))
+
+
+def _shortened(text: str) -> str:
+    text = text.strip()
     if len(text) <= EVIDENCE_CHARS:
         return text
     head, tail = EVIDENCE_CHARS // 4, EVIDENCE_CHARS * 3 // 4 - 10
@@ -30,20 +46,27 @@ def trimmed_traceback(error: BaseException) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """`ValueError: what it said`, short enough for a status line."""
-    said = str(error).strip()
+    """`ValueError: what it said`, short enough for a status line and always writable."""
+    try:
+        said = writable(str(error).strip())
+    except BaseException:  # the error's own __str__ may fail in any way
+        said = ""
     text = f"{type(error).__name__}: {said}" if said else type(error).__name__
     return text if len(text) <= 2000 else f"{text[:2000]}..."
 
 
-def _trim(report: traceback.TracebackException | None, seen: set[int]) -> None:
-    if report is None or id(report) in seen:
-        return
-    seen.add(id(report))
-    kept = [frame for frame in report.stack if not _is_ours(frame.filename)]
-    report.stack = traceback.StackSummary.from_list(kept)
-    for nested in (report.__cause__, report.__context__, *(report.exceptions or ())):
-        _trim(nested, seen)
+def _trim(report: traceback.TracebackException) -> None:
+    """Not by recursion: errors raised while handling errors make long chains."""
+    seen: set[int] = set()
+    waiting: list[traceback.TracebackException | None] = [report]
+    while waiting:
+        each = waiting.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        kept = [frame for frame in each.stack if not _is_ours(frame.filename)]
+        each.stack = traceback.StackSummary.from_list(kept)
+        waiting += (each.__cause__, each.__context__, *(each.exceptions or ()))
 
 
 def _is_ours(filename: str) -> bool:

@@ -53,6 +53,7 @@ class HttpProtocol(asyncio.Protocol):
         self._answering: Request | None = None
         self._waiting: deque[Request] = deque()
         self._chunks: list[bytes] = []
+        self._begun = 0
         self._head_size = 0
         self._body_size = 0
         self._head_done = False
@@ -125,17 +126,24 @@ class HttpProtocol(asyncio.Protocol):
             self._advance()
 
     def _feed(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._ignore_upgrade(data[upgrade.args[0] :])
-        if self._reading is not None and not self._head_done:
+        head_starts_here = self._reading is None
+        self._begun = 0
+        rest = data
+        while rest:
+            try:
+                self._parser.feed_data(rest)
+                break
+            except httptools.HttpParserUpgrade as upgrade:
+                rest = self._ignore_upgrade(rest[upgrade.args[0] :])
+        alone = self._begun == int(head_starts_here)
+        if alone and self._reading is not None and not self._head_done:
             # A header that never ends reaches no callback, so it is counted here as well.
             self._count_head(len(data))
 
     def on_message_begin(self) -> None:
         if self._replaying:
             return
+        self._begun += 1
         self._reading = Request(self)
         self._chunks = []
         self._head_size = self._body_size = 0
@@ -190,11 +198,14 @@ class HttpProtocol(asyncio.Protocol):
         if expects and self._answering is None and not self._waiting:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def _ignore_upgrade(self, rest: bytes) -> None:
-        """Go on with HTTP/1.1, as a server may; the parser stopped before the body, so a new one reads it."""
+    def _ignore_upgrade(self, rest: bytes) -> bytes:
+        """Go on with HTTP/1.1, as a server may; the parser stopped before the body, so a new one reads it.
+
+        Return what to feed it with.
+        """
         request = self._reading
         if request is None:
-            return
+            return b""
         head = b"POST / HTTP/1.1\r\n"
         for name in (b"content-length", b"transfer-encoding"):
             if name in request.headers:
@@ -203,7 +214,7 @@ class HttpProtocol(asyncio.Protocol):
             head += b"connection: close\r\n"
         self._parser = httptools.HttpRequestParser(self)
         self._replaying = True
-        self._feed(head + b"\r\n" + rest)
+        return head + b"\r\n" + rest
 
     def _count_head(self, size: int) -> None:
         self._head_size += size
@@ -244,8 +255,7 @@ class HttpProtocol(asyncio.Protocol):
             try:
                 self._handle(request)
             except Exception:
-                log.exception("A request failed inside the server [%s]", request.id.decode())
-                request.fail(500, "Internal", "The server failed on this request; its log has the cause.")
+                request.fail_inside()
         self._advancing = False
         if self._reading_paused and not self._waiting and not self._deaf:
             self._reading_paused = False

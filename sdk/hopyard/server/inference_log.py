@@ -14,6 +14,8 @@ from typing import Any, BinaryIO, Protocol
 
 import orjson
 
+from hopyard.server.failures import writable
+
 MAX_RECORDS = 10_000
 MAX_BYTES = 64 * 1024 * 1024
 MAX_TEXT = 64 * 1024
@@ -61,7 +63,7 @@ class InferenceLog:
         self.dropped_by_sink = 0
         self.dropped_by_queue = 0
         self._sink = sink
-        self._shared = {name: getattr(origin, name) for name in origin.__slots__}
+        self._shared = {name: writable(getattr(origin, name)) for name in origin.__slots__}
         self._inputs = mode in ("ALL", "MODEL_INPUTS")
         self._outputs = mode in ("ALL", "PREDICTIONS")
         self._queue: deque[Record] = deque()
@@ -119,7 +121,7 @@ class InferenceLog:
 
     def _line(self, record: Record) -> bytes:
         document: dict[str, Any] = {
-            "request_id": record.request_id,
+            "request_id": writable(record.request_id),
             **self._shared,
             "verb": record.verb,
             "status": record.status,
@@ -127,8 +129,8 @@ class InferenceLog:
             "duration_us": record.duration_us,
             "inputs": _text(record.inputs) if self._inputs else None,
             "outputs": _text(record.outputs) if self._outputs and record.outputs else None,
-            "error": record.error,
-            "key_id": record.key_id,
+            "error": None if record.error is None else writable(record.error),
+            "key_id": None if record.key_id is None else writable(record.key_id),
         }
         return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
 

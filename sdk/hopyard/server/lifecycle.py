@@ -4,19 +4,18 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import uvloop
 
-from hopyard.server import codec, config, loader, reports, shims
+from hopyard.server import codec, config, loader, output, reports, shims
 from hopyard.server.batcher import BatchLimits
 from hopyard.server.config import Config
 from hopyard.server.connections import Connections
 from hopyard.server.dataplane import DataPlane
-from hopyard.server.failures import Failure, one_line, trimmed_traceback
+from hopyard.server.failures import Failure, one_line, trimmed_traceback, whole_traceback
 from hopyard.server.flavors import Model
 from hopyard.server.http import HttpLimits, HttpProtocol
 from hopyard.server.inference_log import DirectorySink, InferenceLog, Origin
@@ -37,9 +36,9 @@ log = logging.getLogger(__name__)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until told to stop. Returns the exit status: 0, or 3 after a fatal failure."""
-    _set_up_output()
     termination_file = config.termination_file()
     try:
+        output.set_up()
         settings = config.read(argv)
         termination_file = settings.termination_file
         settings.export()
@@ -48,6 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = 0
     except Failure as failure:
         _report(failure, termination_file)
+        status = FATAL_STATUS
+    except (Exception, asyncio.CancelledError) as error:
+        reason = f"The server failed by a fault of its own, {one_line(error)}; please report it."
+        _report(Failure("Internal", reason, whole_traceback(error)), termination_file)
         status = FATAL_STATUS
     _leave_soon(status)
     return status
@@ -77,7 +80,13 @@ class Server:
         settings = self._settings
         batching = BatchLimits(rows=settings.max_batch_size) if settings.batching else None
         self._thread = ModelThread(loop)
-        self._dataplane = DataPlane(settings.model_name, thread=self._thread, loop=loop, batching=batching)
+        self._dataplane = DataPlane(
+            settings.model_name,
+            thread=self._thread,
+            loop=loop,
+            batching=batching,
+            stuck_seconds=settings.stuck_seconds,
+        )
         self._connections = Connections(loop, replica=settings.replica)
         self._log = _inference_log(settings)
         keys = KeyRing(settings.keys_file) if settings.keys_file else None
@@ -97,7 +106,7 @@ class Server:
 
     def _watch(self) -> None:
         plane, records = self._dataplane, self._log
-        self._metrics.watch("hopyard_ready", "gauge", "1 when ready.", lambda: float(not plane.reason))
+        self._metrics.watch("hopyard_ready", "gauge", "1 when ready.", lambda: float(not plane.trouble))
         for name in ("written", "dropped"):
             self._metrics.watch(
                 f"hopyard_inference_log_{name}_total",
@@ -135,7 +144,8 @@ class Server:
         try:
             codec.encode(await self._dataplane.warm_up(model, rows))
         except BaseException as error:
-            if isinstance(error, asyncio.CancelledError):
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
                 raise
             reason = f"The input example could not be predicted: {one_line(error)}; correct the script."
             code = "OutOfMemory" if isinstance(error, MemoryError) else "PredictFailed"
@@ -213,19 +223,6 @@ def _stop_signal() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         loop.add_signal_handler(number, on_signal, number)
     return stop
-
-
-def _set_up_output() -> None:
-    """User prints appear line by line, and our own words go to stderr without touching the root logger."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    handler = logging.StreamHandler(sys.stderr)
-    time = "%(asctime)s " if sys.stderr.isatty() else ""  # elsewhere whoever keeps the log adds it
-    handler.setFormatter(logging.Formatter(f"{time}%(levelname)s %(message)s"))
-    ours = logging.getLogger("hopyard")
-    ours.handlers[:] = [handler]
-    ours.setLevel(logging.INFO)
-    ours.propagate = False
 
 
 def _report(failure: Failure, termination_file: Path | None) -> None:

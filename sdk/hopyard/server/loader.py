@@ -29,8 +29,7 @@ DISTRIBUTIONS = {
 def load(script: Path, *, name: str, files_dir: Path | None) -> Model:
     """Import `script` and build what it defines; every way to fail is a `Failure` with its own code."""
     with _worded(script, files_dir, importing=True):
-        module = _import(script)
-    flavor, found = _find(module, script)
+        flavor, found = _find(_import(script), script)
     with _worded(script, files_dir, importing=False):
         return flavor.build(found, name=name)
 

@@ -1,13 +1,17 @@
 """One HTTP request and the way its answer goes back."""
 
 import itertools
+import logging
 import re
 import secrets
 from typing import Protocol
 
 from hopyard.server.responses import JSON, answer, error_body
 
+INTERNAL = "The server failed on this request; its log has the cause."
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:+/=-]{1,128}").fullmatch
+
+log = logging.getLogger(__name__)
 
 
 class Refusal(Exception):
@@ -70,3 +74,8 @@ class Request:
     def fail(self, status: int, code: str, sentence: str, *, headers: bytes = b"") -> None:
         """Answer with an error in the one shape all errors have."""
         self.respond(status, error_body(sentence, code, self.id), headers=headers)
+
+    def fail_inside(self) -> None:
+        """Answer for an exception of this server that is being handled."""
+        log.exception("A request failed inside the server [%s]", self.id.decode())
+        self.fail(500, "Internal", INTERNAL)

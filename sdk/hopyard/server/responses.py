@@ -4,6 +4,8 @@ from http import HTTPStatus
 
 import orjson
 
+from hopyard.server.failures import writable
+
 JSON = b"application/json"
 STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
@@ -23,9 +25,5 @@ def answer(status: int, body: bytes, *, headers: bytes, content_type: bytes = JS
 
 def error_body(sentence: str, code: str, request_id: bytes) -> bytes:
     """The one shape of every error: what happened, one word for programs, and which request it was."""
-    document = {"error": _writable(sentence), "code": code, "request_id": request_id.decode()}
+    document = {"error": writable(sentence), "code": code, "request_id": request_id.decode()}
     return orjson.dumps(document)
-
-
-def _writable(text: str) -> str:
-    return text.encode(errors="replace").decode()

@@ -153,7 +153,7 @@ class Routes:
 
     def _model(self, request: Request, name: str, version: str | None) -> None:
         if self._allowed(request) and self._names_our_model(request, name, version):
-            self._later(self._describe(request))
+            self._later(request, self._describe(request))
 
     async def _describe(self, request: Request) -> None:
         state = await self._dataplane.readiness()
@@ -172,7 +172,7 @@ class Routes:
         _json(request, {"live": True})
 
     def _ready(self, request: Request) -> None:
-        self._later(self._tell_readiness(request))
+        self._later(request, self._tell_readiness(request))
 
     async def _tell_readiness(self, request: Request) -> None:
         state = await self._dataplane.readiness()
@@ -187,10 +187,18 @@ class Routes:
     def _scrape(self, request: Request) -> None:
         request.respond(200, self._metrics.render(), content_type=metrics.CONTENT_TYPE)
 
-    def _later(self, answering: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(answering)
+    def _later(self, request: Request, answering: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(_surely(request, answering))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _surely(request: Request, answering: Coroutine[Any, Any, None]) -> None:
+    """Answer even where answering fails, or is cancelled."""
+    try:
+        await answering
+    except (Exception, asyncio.CancelledError):
+        request.fail_inside()
 
 
 def _json(request: Request, document: dict[str, Any], *, status: int = 200) -> None:

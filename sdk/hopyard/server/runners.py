@@ -7,6 +7,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
+from time import monotonic
 from typing import Any, Protocol
 
 from hopyard.server.flavors import Operation
@@ -33,7 +34,7 @@ class ModelThread:
     """One thread per model: it loads the model, then makes every sync call, one at a time."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.busy = False
+        self._call_began: float | None = None
         self._loop = loop
         self._jobs: SimpleQueue[tuple[Function, Job, Done]] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="model", daemon=True)
@@ -43,36 +44,45 @@ class ModelThread:
     def alive(self) -> bool:
         return self._thread.is_alive()
 
+    @property
+    def busy(self) -> bool:
+        return self._call_began is not None
+
+    @property
+    def call_seconds(self) -> float:
+        """How long the call being made has been running; 0 between calls."""
+        began = self._call_began
+        return 0.0 if began is None else monotonic() - began
+
     def run(self, function: Function, job: Job, done: Done) -> None:
         self._jobs.put((function, job, done))
 
     async def call(self, function: Callable[[], Any]) -> Any:
         """Run something once and wait for it; for loading and probing, not for predictions."""
-        future: asyncio.Future[Any] = self._loop.create_future()
+        future: asyncio.Future[tuple[Any, BaseException | None]] = self._loop.create_future()
 
         def settle(_: Job, value: Any, error: BaseException | None) -> None:
-            if future.done():
-                return
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(value)
+            if not future.done():
+                future.set_result((value, error))  # a future refuses StopIteration as its exception
 
         self.run(lambda _: function(), _Once(), settle)
-        return await future
+        value, error = await future
+        if error is not None:
+            raise error
+        return value
 
     def _work(self) -> None:
         while True:
             function, job, done = self._jobs.get()
             value, error = None, None
-            self.busy = True
+            self._call_began = monotonic()
             try:
                 if job.abandoned:
                     raise Abandoned
                 value = function(job.payload)
             except BaseException as raised:
                 error = raised
-            self.busy = False
+            self._call_began = None
             try:
                 self._loop.call_soon_threadsafe(done, job, value, error)
             except RuntimeError:  # the loop has ended, and nobody waits any more

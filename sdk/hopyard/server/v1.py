@@ -9,11 +9,12 @@ from hopyard.server.dataplane import DataPlane
 from hopyard.server.failures import one_line, trimmed_traceback
 from hopyard.server.inference_log import InferenceLog, Record
 from hopyard.server.metrics import Metrics
-from hopyard.server.requests import Request
+from hopyard.server.requests import INTERNAL, Request
 from hopyard.server.responses import error_body
 from hopyard.server.runners import Abandoned
 
 CLIENT_LEFT = 499  # nginx's number for a client that closed before its answer
+Outcome = tuple[int, bytes, str | None]  # status, body, error
 
 log = logging.getLogger(__name__)
 
@@ -65,44 +66,46 @@ class V1Call:
         try:
             self.payload = codec.decode(self._request.body)
         except codec.BadBody as error:
-            self._refuse(400, "BadBody", str(error))
+            self._settle(*self._refused(400, "BadBody", str(error)))
             return
         except MemoryError as error:
-            self._finish_failed(error)
+            self.finish(None, error)
             return
         self._dataplane.infer(self._verb, self)
 
     def finish(self, value: Any, error: BaseException | None) -> None:
-        if error is not None:
-            self._finish_failed(error)
-            return
         try:
-            body = codec.encode(value)
-        except codec.Unserialisable as problem:
-            self._dataplane.failed(problem)
-            log.error("%s gave an answer that is not JSON [%s]: %s", self._verb, self._id, problem)
-            self._refuse(500, "AnswerInvalid", f"The model's answer cannot be written as JSON: {problem}")
-            return
-        except Exception as problem:  # memory ran out, or a conversion of the answer's own type failed
-            self._dataplane.failed(problem)
-            self._finish_failed(problem)
-            return
-        self._settle(200, body, None)
+            outcome = self._encoded(value) if error is None else self._failed(error)
+        except Exception:
+            log.exception("An answer could not be given [%s]", self._id)
+            outcome = self._refused(500, "Internal", INTERNAL)
+        self._settle(*outcome)
 
     @property
     def _id(self) -> str:
         return self._request.id.decode()
 
-    def _finish_failed(self, error: BaseException) -> None:
+    def _encoded(self, value: Any) -> Outcome:
+        try:
+            return 200, codec.encode(value), None
+        except codec.Unserialisable as problem:
+            self._dataplane.failed(problem)
+            log.error("%s gave an answer that is not JSON [%s]: %s", self._verb, self._id, problem)
+            said = f"The model's answer cannot be written as JSON: {problem}"
+            return self._refused(500, "AnswerInvalid", said)
+        except BaseException as problem:  # memory ran out, or a conversion of the answer's own type failed
+            self._dataplane.failed(problem)
+            return self._failed(problem)
+
+    def _failed(self, error: BaseException) -> Outcome:
         if isinstance(error, Abandoned):
-            self._settle(CLIENT_LEFT, b"", "The client left before the call was started.")
-            return
+            return CLIENT_LEFT, b"", "The client left before the call was started."
         log.error("%s failed [%s]\n%s", self._verb, self._id, trimmed_traceback(error))
         code = "OutOfMemory" if isinstance(error, MemoryError) else "PredictFailed"
-        self._refuse(500, code, one_line(error))
+        return self._refused(500, code, one_line(error))
 
-    def _refuse(self, status: int, code: str, sentence: str) -> None:
-        self._settle(status, error_body(sentence, code, self._request.id), sentence)
+    def _refused(self, status: int, code: str, sentence: str) -> Outcome:
+        return status, error_body(sentence, code, self._request.id), sentence
 
     def _settle(self, status: int, body: bytes, error: str | None) -> None:
         """Answer first; counting and logging come after and cannot change it."""

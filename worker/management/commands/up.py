@@ -1,6 +1,7 @@
 """`manage.py up`: the whole platform in the foreground."""
 
 import logging
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,8 @@ class Command(BaseCommand):
         parser.add_argument("--web-workers", type=int, default=2)
 
     def handle(self, *, web_workers: int, after: Callable[[], None] | None = None, **options: Any) -> None:
+        os.umask(0o077)  # what is kept here is for nobody else on this machine
+        settings.DATA_DIR.chmod(0o700)
         with supervisor.only_one(settings.DATA_DIR) as is_mine:
             if not is_mine:
                 raise CommandError(f"Hopyard is running already with the data in {settings.DATA_DIR}.")
@@ -56,11 +59,16 @@ class Command(BaseCommand):
 
     def _check_port(self) -> None:
         host, _, port = settings.BIND.rpartition(":")
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, int(port)))
-            except (OSError, ValueError) as error:
-                raise CommandError(
-                    f"Hopyard cannot answer at {settings.BIND} ({error}); set HOPYARD_BIND to another address."
-                ) from None
+        try:
+            if int(port) == 0:
+                raise ValueError("a port must be named")
+            family, kind, _, _, address = socket.getaddrinfo(
+                host.strip("[]"), int(port), type=socket.SOCK_STREAM
+            )[0]
+            with socket.socket(family, kind) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+        except (OSError, ValueError, OverflowError) as error:
+            raise CommandError(
+                f"Hopyard cannot answer at {settings.BIND} ({error}); set HOPYARD_BIND to another address."
+            ) from None
