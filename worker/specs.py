@@ -63,6 +63,7 @@ def environment(serving: Serving, revision: Revision) -> dict[str, str]:
         "HOPYARD_REVISION": str(revision.number),
         "HOPYARD_BATCHING": "on" if revision.batching else "off",
         "HOPYARD_MAX_BATCH_SIZE": str(revision.max_batch_size),
+        "HOPYARD_STUCK_SECONDS": str(settings.STUCK_SECONDS),
         "HOPYARD_MAX_BODY_BYTES": str(settings.MAX_INFERENCE_BYTES),
         "PROJECT_NAME": project.name,
         "HOPSWORKS_PROJECT_NAME": project.name,

@@ -6,7 +6,8 @@ import pytest
 
 from hopyard.server import connections
 from hopyard.server.connections import Connections
-from hopyard.server.http import HttpLimits, HttpProtocol
+from hopyard.server.http import HttpProtocol
+from hopyard.server.limits import HttpLimits
 from hopyard.server.requests import RequestIds
 
 from .process import http

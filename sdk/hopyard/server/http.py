@@ -8,32 +8,17 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import cast
 
 import httptools
 
 from hopyard.server.connections import FOREVER, Connections
+from hopyard.server.limits import HttpLimits
 from hopyard.server.requests import Refusal, Request, RequestIds
 
 Handler = Callable[[Request], None]
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class HttpLimits:
-    """Sizes in bytes, times in seconds. A body may take `body` seconds and one more per `body_rate` bytes."""
-
-    body_bytes: int = 64 * 1024 * 1024
-    head_bytes: int = 32 * 1024
-    pipelined: int = 32
-    head: float = 20.0
-    body: float = 30.0
-    body_rate: int = 16 * 1024
-    idle: float = 75.0
-    write: float = 60.0
-    linger: float = 3.0
 
 
 class HttpProtocol(asyncio.Protocol):

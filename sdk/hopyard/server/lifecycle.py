@@ -17,9 +17,10 @@ from hopyard.server.connections import Connections
 from hopyard.server.dataplane import DataPlane
 from hopyard.server.failures import Failure, one_line, trimmed_traceback, whole_traceback
 from hopyard.server.flavors import Model
-from hopyard.server.http import HttpLimits, HttpProtocol
+from hopyard.server.http import HttpProtocol
 from hopyard.server.inference_log import DirectorySink, InferenceLog, Origin
 from hopyard.server.keys import KeyRing
+from hopyard.server.limits import HttpLimits
 from hopyard.server.listeners import Listener, bind
 from hopyard.server.metrics import Metrics
 from hopyard.server.requests import RequestIds
