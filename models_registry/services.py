@@ -45,8 +45,10 @@ def start_upload(
     )
 
 
+@transaction.atomic
 def add_file(*, draft: ModelVersion, path: str, blob: Blob) -> ProjectFile:
     """Put a file into a draft; the same path again replaces it."""
+    draft = _still_open(draft)
     path = paths.clean(path)
     if path.split("/")[0] == "Artifacts":
         raise paths.BadPath("The folder Artifacts of a version is the platform's own; use another name.")
@@ -85,7 +87,8 @@ def finalise(*, access: Access, draft: ModelVersion) -> ModelVersion:
     """Turn a draft into the next version, the asked one, or the new content of an existing one."""
     if not draft.files.filter(blob__size__gt=0).exists():
         raise Empty("A model version needs at least one file that is not empty; upload it, then finish.")
-    RegisteredModel.objects.select_for_update().get(pk=draft.model_id)
+    RegisteredModel.objects.select_for_update().filter(pk=draft.model_id).first()
+    draft = _still_open(draft)
     existing = ModelVersion.objects.filter(model=draft.model, state=READY, number=draft.number).first()
     if existing is not None and not draft.may_overwrite:
         _refuse_existing(draft.model, existing.number or 0)
@@ -124,7 +127,10 @@ def delete_model(*, access: Access, model: RegisteredModel) -> None:
     names = {name for version in queries.versions(model) for name in queries.servings_using(version)}
     if names:
         raise InUse(f"{model} is used by {', '.join(sorted(names))}; delete those servings first.")
-    model.delete()
+    try:
+        model.delete()
+    except ProtectedError:
+        raise InUse(f"{model} has just been taken into use by a serving.") from None
     record(project=access.project, actor=access.user.username, action="delete_model", target=model.name)
 
 
@@ -174,6 +180,15 @@ def _model(project: Project, name: str) -> RegisteredModel:
         raise RegistryError(" ".join(error.messages)) from None
     model, _ = RegisteredModel.objects.get_or_create(project=project, name=name)
     return model
+
+
+def _still_open(draft: ModelVersion) -> ModelVersion:
+    """The draft, locked; somebody may have finished or discarded it meanwhile."""
+    drafts = ModelVersion.objects.select_for_update(of=("self",)).select_related("model__project")
+    found = drafts.filter(pk=draft.pk, state=ModelVersion.State.DRAFT).first()
+    if found is None:
+        raise NoSuchThing("This upload is finished or was discarded; begin a new one.")
+    return found
 
 
 def _refuse_existing(model: RegisteredModel, number: int) -> None:

@@ -68,7 +68,9 @@ class ServingDetail(InServing):
         access = self.reach(Scope.WRITE)
         given = SettingsSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        wanted = {**given.changes(), "name": given.validated_data.get("name", name)}
+        wanted = {"name": name, **given.changes()}
+        if wanted["name"] != name:
+            raise serializers.ValidationError({"name": [f"The address says {name}; leave the name out."]})
         try:
             serving = queries.serving(access.project, name)
         except NoSuchServing:

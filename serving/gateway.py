@@ -86,7 +86,7 @@ def _send_to_one(
             return Answer(
                 400, b"", error="The address or a header of the request is not valid.", code="BadRequest"
             )
-        except httpx.ConnectError:
+        except (httpx.ConnectError, httpx.ConnectTimeout):
             _tell_worker(serving)
             continue
         except httpx.TimeoutException:

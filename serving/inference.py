@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
@@ -72,7 +72,10 @@ def _is_chunked(request: HttpRequest) -> bool:
 def _read(request: HttpRequest, size: int | None, most: int) -> bytes:
     """The body, or of one that is too large nothing but a little too much."""
     if size is None:
-        chunked: bytes = request.environ["wsgi.input"].read(most + 1)  # type: ignore[attr-defined]
+        try:
+            chunked: bytes = request.META["wsgi.input"].read(most + 1)
+        except Exception as error:  # each server has its own for chunks that are none
+            raise UnreadablePostError(str(error)) from error
         return chunked
     return request.read() if size <= most else b""
 

@@ -185,7 +185,7 @@ class ServingEvent(models.Model):
 class InferenceRecord(models.Model):
     """One answered call, as the log consumer read it from the serving's topic."""
 
-    request_id = models.CharField(max_length=64, unique=True)
+    request_id = models.CharField(max_length=128)
     serving = models.ForeignKey(Serving, models.CASCADE, related_name="inference_records")
     revision = models.PositiveIntegerField()
     replica = models.CharField(max_length=60)
@@ -200,7 +200,12 @@ class InferenceRecord(models.Model):
 
     class Meta:
         ordering = ["-requested_at", "-id"]
-        indexes = [models.Index(fields=["serving", "-requested_at"])]
+        indexes = [models.Index(fields=["serving", "-requested_at"]), models.Index(fields=["request_id"])]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["serving", "replica", "request_id", "requested_at"], name="inference_is_stored_once"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.request_id

@@ -135,14 +135,14 @@ class SettingsSerializer(serializers.Serializer[Any]):
     replicas = serializers.IntegerField(required=False)
     resources = ResourcesSerializer(required=False, allow_null=True)
     batching = BatchingSerializer(required=False, allow_null=True)
-    topic = serializers.CharField(max_length=100, required=False, allow_null=True, default=CREATE)
+    topic = serializers.CharField(max_length=300, required=False, allow_null=True, default=CREATE)
     topic_partitions = serializers.IntegerField(required=False)
     topic_replication = serializers.IntegerField(required=False)
     inference_logging = serializers.ChoiceField(
         choices=InferenceLogging.choices, required=False, allow_null=True
     )
     env = serializers.DictField(
-        child=serializers.CharField(allow_blank=True), required=False, allow_null=True
+        child=serializers.CharField(allow_blank=True, trim_whitespace=False), required=False, allow_null=True
     )
     description = serializers.CharField(required=False, allow_blank=True, allow_null=True, max_length=10_000)
     expected_revision = serializers.IntegerField(required=False, allow_null=True)

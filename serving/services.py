@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.access import Access
 from accounts.services import record
+from models_registry import paths
 from serving import queries, settings, verdicts, work
 from serving.errors import EditedMeanwhile, NameTaken, NoSuchServing, ServingError
 from serving.models import Revision, Serving, ServingEvent, serving_name
@@ -60,12 +61,15 @@ def update(
         raise EditedMeanwhile(_who_was_faster(serving, current))
     if "name" in changes and changes["name"] != serving.name:
         raise ServingError("A serving keeps its name; create another one instead.", field="name")
+    if paths.in_version(changes.get("script", "")):
+        changes = {"model": None, "model_version": None} | changes  # a script of a version brings its model
     wanted = dataclasses.replace(settings.of(serving), **changes)
     revision = settings.revision(access.project, wanted, current)
     if wanted.description != serving.description:
         Serving.objects.filter(pk=serving.pk).update(
             description=wanted.description, updated_at=timezone.now()
         )
+        _tell(access, serving, "edited", "Changed the description")
     if not settings.same(revision, current):
         _adopt(access, serving, revision)
         _tell(access, serving, "edited", f"Revision {revision.number}: {_changed(current, revision)}")
@@ -80,7 +84,7 @@ def roll_back(*, access: Access, serving: Serving, number: int) -> Serving:
     earlier = serving.revisions.filter(number=number).first()
     if earlier is None:
         raise NoSuchServing(f"{serving} has no revision {number}.")
-    copy = Revision(**{name: getattr(earlier, name) for name in settings.SNAPSHOT}, artifact=earlier.artifact)
+    copy = Revision(**{name: getattr(earlier, name) for name in settings.SNAPSHOT})
     _adopt(access, serving, copy)
     _tell(access, serving, "rolled back", f"Revision {copy.number} is revision {number} again")
     work.reconcile_on_commit(serving)

@@ -12,6 +12,7 @@ from models_registry import paths
 from models_registry import queries as registry
 from models_registry.errors import RegistryError
 from models_registry.models import ModelVersion
+from models_registry.services import build_artifact
 from serving.errors import ServingError
 from serving.models import InferenceLogging, Revision, Serving
 
@@ -62,6 +63,7 @@ COPIED = (
 )
 LABELS = {
     "model_version_id": "model version",
+    "artifact_id": "model files",
     "script_path": "script",
     "script_id": "script",
     "memory_mb": "memory (MB)",
@@ -69,7 +71,7 @@ LABELS = {
     "environment": "environment variables",
     "inference_logging": "log of calls",
 }
-SNAPSHOT = ("model_version_id", "script_path", "script_id", "topic", *COPIED)
+SNAPSHOT = ("model_version_id", "artifact_id", "script_path", "script_id", "topic", *COPIED)
 
 
 def of(serving: Serving) -> Settings:
@@ -106,6 +108,7 @@ def revision(project: Project, wanted: Settings, current: Revision | None) -> Re
     topic = _topic(project, wanted, current)
     return Revision(
         model_version=version,
+        artifact=build_artifact(version=version),
         script_path=script.project_path,
         script=script.blob,
         topic=topic,
@@ -135,7 +138,14 @@ def _script(project: Project, path: str) -> Any:
 def _version(project: Project, wanted: Settings) -> ModelVersion:
     inside = paths.in_version(paths.project_relative(wanted.script, project.name))
     model = wanted.model or (inside.model if inside else None)
-    number = wanted.model_version or (inside.number if inside and inside.model == model else None)
+    own_number = inside.number if inside and inside.model == model else None
+    number = wanted.model_version or own_number
+    if own_number is not None and number != own_number:
+        raise ServingError(
+            f"The script belongs to version {own_number} of {model}, but version {number} is to be served; "
+            f"choose the script of version {number}, or serve version {own_number}.",
+            field="model_version",
+        )
     if not model:
         raise ServingError(
             "Say which model to serve; it can be left out only for a script at Models/<model>/<version>/<file>.py.",
@@ -194,13 +204,18 @@ def _topic(project: Project, wanted: Settings, current: Revision | None) -> str:
     asked = wanted.topic.strip()
     if asked.upper() == NONE or not asked or wanted.inference_logging == InferenceLogging.NONE:
         return ""
-    own = re.compile(OWN_TOPIC.format(name=re.escape(wanted.name)))
+    own = re.compile(OWN_TOPIC.format(name=re.escape(_topic_stem(wanted))))
     if asked.upper() == CREATE:
         if current is not None and own.fullmatch(current.topic):
             return current.topic
-        return f"{wanted.name}-inf{secrets.randbelow(10_000):04d}"
+        return f"{_topic_stem(wanted)}-inf{secrets.randbelow(10_000):04d}"
     if not Revision.objects.filter(serving__project=project, topic=asked).exists():
         raise ServingError(
             f"There is no topic {asked} in {project}; write CREATE for a new one, or NONE.", field="topic"
         )
     return asked
+
+
+def _topic_stem(wanted: Settings) -> str:
+    """A topic is a folder too, and its name has at most 249 characters in Kafka."""
+    return wanted.name[:200]

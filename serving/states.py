@@ -125,9 +125,9 @@ def _gave_up(wanted: Wanted, alive: Sequence[SeenReplica], ready: Sequence[SeenR
 
 
 def _running(wanted: Wanted, new: Sequence[SeenReplica]) -> Verdict:
-    complaint = next((replica.complaint for replica in new if replica.complaint), None)
-    reason = _of(new, wanted) if complaint is None else f"{_of(new, wanted)}; {complaint}"
-    return _verdict(Status.RUNNING, ConditionType.READY, True, reason)
+    complaints = [replica.complaint for replica in new if replica.complaint]
+    reason = "; ".join([_of(new, wanted), *complaints[:1]])
+    return _verdict(Status.RUNNING, ConditionType.READY, len(complaints) < len(new), reason)
 
 
 def _updating(wanted: Wanted, new: Sequence[SeenReplica], old: Sequence[SeenReplica]) -> Verdict:

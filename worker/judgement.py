@@ -39,7 +39,7 @@ def judge(
 ) -> Facts:
     """The facts after a look at a serving that should run."""
     for failure in failures:
-        facts = _count(facts, failure, revision, most_attempts)
+        facts = count(facts, failure, revision, most_attempts)
     ready = [each for each in living if each.state == ReplicaState.READY]
     slots = {each.slot for each in ready if each.revision == revision}
     if len(slots) >= replicas and not any(failure.revision == revision for failure in failures):
@@ -48,12 +48,8 @@ def judge(
     return replace(facts, setbacks={key: n for key, n in facts.setbacks.items() if key not in steady})
 
 
-def failed(facts: Facts, failure: Failure) -> Facts:
-    """The facts after a failure that concerns the whole serving."""
-    return replace(facts, failure=failure.as_json(), has_given_up=True)
-
-
-def _count(facts: Facts, failure: Failure, revision: int, most_attempts: int) -> Facts:
+def count(facts: Facts, failure: Failure, revision: int, most_attempts: int) -> Facts:
+    """The facts after one more failure; `revision` is the wanted one."""
     attempt = facts.setbacks.get(_key(failure), 0) + 1
     facts = replace(facts, setbacks=facts.setbacks | {_key(failure): attempt})
     gives_up = failure.is_hopeless or attempt >= most_attempts

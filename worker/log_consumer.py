@@ -1,7 +1,7 @@
 """Reads the topics' files and stores their inference records in the database, in batches.
 
-A file's position is saved in the same transaction as the records before it, and a request id is stored once, so
-that a consumer that dies anywhere goes on without a loss or a double.
+A file's position is saved in the same transaction as the records before it, and a call is stored once, so that a
+consumer that dies anywhere goes on without a loss or a double.
 """
 
 import json
@@ -88,7 +88,7 @@ def _records(project: str, lines: list[bytes]) -> Iterator[InferenceRecord]:
 def _record(serving_id: int, said: dict[str, Any]) -> InferenceRecord:
     return InferenceRecord(
         serving_id=serving_id,
-        request_id=_text(str(said["request_id"])[:64]),
+        request_id=_text(str(said["request_id"])[:128]),
         revision=int(said["revision"]),
         replica=_text(str(said["replica"])[:60]),
         verb=_text(str(said["verb"])[:20]),

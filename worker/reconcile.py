@@ -8,9 +8,8 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from models_registry import services as registry
 from serving import logs, verdicts
-from serving.models import Replica, Revision, Serving, ServingEvent
+from serving.models import Replica, Serving, ServingEvent
 from serving.states import ReplicaState
 from worker import judgement, keys, lease, rollout, specs
 from worker.deployers.base import Deployer, DeployerError
@@ -39,21 +38,15 @@ def _step(serving_id: int, deployer: Deployer) -> bool:
     if serving.is_deleted:
         _remove(serving, deployer)
         return True
-    _build_artifact(serving.current)
     seen = observe(serving, deployer)
     facts = _judge(serving, seen)
     shares = _plan(serving, seen, facts)
     try:
         _apply(serving, seen, shares, deployer)
     except DeployerError as error:
-        facts = judgement.failed(facts, Failure(error.code, error.reason))
+        failure = Failure(error.code, error.reason, revision=serving.current.number)
+        facts = judgement.count(facts, failure, serving.current.number, settings.MAX_START_ATTEMPTS)
     return _record(serving, seen, facts) and _is_as_planned(seen, shares)
-
-
-def _build_artifact(revision: Revision) -> None:
-    if revision.artifact_id is None:
-        revision.artifact = registry.build_artifact(version=revision.model_version)
-        Revision.objects.filter(pk=revision.pk, artifact=None).update(artifact=revision.artifact)
 
 
 def _judge(serving: Serving, seen: Observation) -> Facts:

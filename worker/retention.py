@@ -1,5 +1,6 @@
 """Keeps what grows within bounds: inference records per serving, topic files read to their end."""
 
+import contextlib
 import shutil
 import time
 from collections.abc import Iterable
@@ -20,13 +21,19 @@ def remove_leftovers() -> None:
     for path in _old(Path(settings.ARTIFACT_DIR).glob("*")):
         if path.name not in known:
             shutil.rmtree(path, ignore_errors=True)
-    for path in _old(Path(settings.BLOB_DIR).glob("incoming-*")):
+    for path in _old(
+        [*Path(settings.BLOB_DIR).glob("incoming-*"), *Path(settings.FILE_UPLOAD_TEMP_DIR).glob("*")]
+    ):
         path.unlink(missing_ok=True)
 
 
 def _old(paths: Iterable[Path]) -> list[Path]:
     limit = time.time() - LEFTOVERS_KEPT_SECONDS
-    return [path for path in paths if path.stat().st_mtime < limit]
+    found = []
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):  # somebody else may have removed it
+            found += [path] if path.stat().st_mtime < limit else []
+    return found
 
 
 def trim_inference_records() -> None:

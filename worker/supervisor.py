@@ -19,7 +19,6 @@ from django.conf import settings
 from django.db import connections
 
 from accounts import work
-from serving.models import Serving
 from worker import installed
 from worker.deployers.base import Phase, ServingSpec
 
@@ -138,7 +137,7 @@ def run(family: list[Program], *, on_ready: Callable[[], None]) -> None:
 def stop_replicas() -> None:
     """End every replica of this machine; what is wanted stays wanted, for the next start."""
     deployer = installed.deployer()
-    names = [serving.key for serving in Serving.objects.select_related("project")]
+    names = [path.name for path in settings.REPLICA_DIR.glob("*")]
     for name in names:
         deployer.apply(ServingSpec(name=name, host="", port=0, keys_file=settings.KEYS_DIR))
     deadline = time.monotonic() + settings.STOP_GRACE_SECONDS + 5

@@ -17,10 +17,17 @@ class AccountsError(Exception):
     """A change that is refused, in a sentence for the user."""
 
     code = "refused"
+    status = 400
 
 
 class NameTaken(AccountsError):
     code = "name_taken"
+    status = 409
+
+
+class NoSuchOne(AccountsError):
+    code = "not_found"
+    status = 404
 
 
 def record(*, project: Project | None, actor: str, action: str, target: str, **detail: Any) -> None:
@@ -72,7 +79,7 @@ def remove_member(*, access: Access, username: str) -> None:
         Member.objects.filter(project=access.project, user__username=username).select_related("user").first()
     )
     if member is None:
-        raise AccountsError(f"{username} is not a member of {access.project}.")
+        raise NoSuchOne(f"{username} is not a member of {access.project}.")
     if member.role == Role.OWNER:
         _keep_an_owner(access.project, leaving=member.user)
     _revoke(ApiKey.objects.filter(project=access.project, user=member.user))
@@ -124,7 +131,7 @@ def revoke_key(*, access: Access, key_id: str) -> ApiKey:
         visible = visible.filter(user=access.user)
     key = visible.filter(id=key_id).first()
     if key is None:
-        raise AccountsError(f"There is no key {key_id} that you may revoke.")
+        raise NoSuchOne(f"There is no key {key_id} that you may revoke.")
     _revoke(visible.filter(id=key_id))
     record(project=access.project, actor=access.user.username, action="revoke_key", target=str(key))
     work.publish_keys_on_commit(access.project.pk)

@@ -78,7 +78,7 @@ def _ours(error: Exception) -> tuple[int, str, str, dict[str, list[str]]] | None
         case BadPath():
             return 400, "bad_path", str(error), {}
         case AccountsError():
-            return 409 if error.code == "name_taken" else 400, error.code, str(error), {}
+            return error.status, error.code, str(error), {}
         case Http404():
             return 404, "not_found", str(error) or "There is nothing at this address.", {}
         case PermissionDenied():

@@ -42,8 +42,12 @@ class SentenceMiddleware:
 
 def answer(request: HttpRequest, status: int, message: str) -> HttpResponse:
     request_id = request.META.get("HOPYARD_REQUEST_ID", "")
+    code = CODES.get(status, "refused")
+    if request.path.startswith("/inference/"):  # as the replicas say it
+        flat = {"error": message, "code": code.title().replace("_", ""), "request_id": request_id}
+        return JsonResponse(flat, status=status)
     if request.path.startswith(FOR_PROGRAMS):
-        return JsonResponse(error_body(CODES.get(status, "refused"), message, request_id), status=status)
+        return JsonResponse(error_body(code, message, request_id), status=status)
     template = f"{status}.html" if status in {400, 403, 404} else "400.html"
     context = {"title": TITLES.get(status, "That did not work"), "message": message, "request_id": request_id}
     return render(request, template, context, status=status)

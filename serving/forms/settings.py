@@ -68,7 +68,7 @@ class ServingForm(forms.Form):
     script = forms.ChoiceField(help_text="A Python file of this project with a class Predict.")
     name = forms.CharField(
         label="Serving name",
-        max_length=64,
+        max_length=256,
         required=False,
         validators=[serving_name],
         widget=forms.TextInput(attrs=PLAIN),

@@ -111,7 +111,7 @@ def test_a_member_sees_and_revokes_only_their_own_keys(
     key, text = key_of(people.alice)
     member = browser_of(people.bob)
     assert member.get("/api/projects/garden/api-keys/").json()["count"] == 0
-    assert member.delete(f"/api/projects/garden/api-keys/{key.id}/").status_code == 400
+    assert member.delete(f"/api/projects/garden/api-keys/{key.id}/").status_code == 404
     assert with_key(text).get(SERVINGS).status_code == 200
 
 

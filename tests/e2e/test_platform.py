@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -30,6 +31,7 @@ class Demo:
         self.commands = re.findall(r"Ask it:\s+(curl .*)", output)
         key = re.search(r"ApiKey (hop_\w+)", output)
         assert key is not None
+        self.key = key[1]
         self.client = httpx.Client(
             base_url=f"{platform.url}/api/projects/demo/servings/IrisFlowerClassifier",
             headers={"Authorization": f"ApiKey {key[1]}"},
@@ -131,6 +133,30 @@ def test_the_data_is_for_nobody_else_on_the_machine(platform: Platform, demo: De
     data = platform.folder / "var"
     assert data.stat().st_mode & 0o077 == 0
     assert (data / "db.sqlite3").stat().st_mode & 0o077 == 0
+
+
+def test_the_story_in_the_readme_runs_as_it_is_written(
+    platform: Platform, demo: Demo, tmp_path: Path
+) -> None:
+    script, story = re.findall(r"```python\n(.*?)```", (platform.folder / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "iris").mkdir()
+    (tmp_path / "iris" / "iris_flower_classifier.py").write_text(script)
+    train = (
+        "import joblib, sklearn.datasets as d, sklearn.neighbors as n; "
+        "joblib.dump(n.KNeighborsClassifier().fit(*d.load_iris(return_X_y=True)), 'iris/iris_knn.pkl')"
+    )
+    *first, last = story.strip().splitlines()
+    python = platform.folder / ".venv-replica" / "bin" / "python"
+    environment = platform.environment | {
+        "HOPYARD_URL": platform.url,
+        "HOPYARD_API_KEY": demo.key,
+        "HOPYARD_PROJECT": "demo",
+    }
+    code = "\n".join([train, *first, f"print({last})"])
+    done = subprocess.run(
+        [python, "-c", code], cwd=tmp_path, env=environment, check=False, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "{'predictions': [0]}", done.stderr
 
 
 def test_a_killed_replica_is_replaced(demo: Demo) -> None:

@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 
 from accounts.access import Access
 from models_registry import services, storage
+from models_registry.errors import NoSuchThing
 from models_registry.models import Blob, ModelVersion, ProjectFile, RegisteredModel
 from serving import services as serving_services
 from serving.settings import Settings
@@ -291,3 +292,15 @@ def test_an_upload_nobody_finished_is_dropped_after_a_day(api: APIClient) -> Non
     ModelVersion.objects.update(created_at="2020-01-01T00:00:00Z")
     assert services.discard_abandoned() == 1
     assert not RegisteredModel.objects.exists()
+
+
+def test_an_upload_is_finished_once_and_closed_from_then_on(api: APIClient, owner: Access) -> None:
+    draft = services.start_upload(access=owner, model_name="iris")
+    services.add_file(draft=draft, path="a", blob=storage.receive([b"a"]))
+    stale = ModelVersion.objects.select_related("model__project").get(pk=draft.pk)
+    services.finalise(access=owner, draft=draft)
+    with pytest.raises(NoSuchThing, match="finished or was discarded"):
+        services.finalise(access=owner, draft=stale)
+    with pytest.raises(NoSuchThing, match="finished or was discarded"):
+        services.add_file(draft=stale, path="late", blob=storage.receive([b"late"]))
+    assert [(each.number, each.files.count()) for each in ModelVersion.objects.all()] == [(1, 1)]

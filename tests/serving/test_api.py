@@ -31,7 +31,7 @@ def create(api: APIClient, **settings: object) -> dict:
 def test_a_script_of_a_model_version_says_which_model_is_served(api: APIClient) -> None:
     shown = create(api)
     assert (shown["model"], shown["model_version"], shown["artifact_version"]) == ("iris", 1, "MODEL-ONLY")
-    assert (shown["status"], shown["revision"], shown["wanted_replicas"]) == ("Creating", 1, 0)
+    assert (shown["status"], shown["revision"], shown["wanted_replicas"]) == ("Created", 1, 0)
     assert shown["url"] == "http://127.0.0.1:8000/inference/garden/iris/v1/models/iris"
     assert shown["direct_url"] == f"http://127.0.0.1:{shown['port']}/v1/models/iris"
     assert shown["topic"].startswith("iris-inf")
@@ -189,9 +189,7 @@ def test_a_roll_back_is_a_new_revision_equal_to_the_old_one_in_every_field(
         k: v for k, v in vars(first).items() if k not in own
     }
     same = {name for name in vars(first) if getattr(first, name) == getattr(edited, name)}
-    assert same <= {"serving_id", "created_by_id", "gpus", "artifact_id"}, (
-        "the edit changed every field but these"
-    )
+    assert same <= {"serving_id", "created_by_id", "gpus"}, "the edit changed every field but these"
     assert api.post(f"{IRIS}revisions/9/rollback/").status_code == 404
 
 
@@ -267,6 +265,42 @@ def test_settings_and_snapshot_agree_on_what_a_revision_is() -> None:
         "number",
         "created_by_id",
         "created_at",
-        "artifact_id",
     }
     assert set(module.COPIED) <= set(vars(Settings(name="x", script="y")))
+
+
+def test_new_files_under_the_same_version_make_a_new_revision_with_a_new_artifact(
+    api: APIClient, export: Callable[..., ModelVersion]
+) -> None:
+    first = create(api)
+    script = "class Predict: ...\n"
+    export(number=1, may_overwrite=True, files={"predictor.py": script, "weights.txt": "other"})
+    again = api.put(IRIS, {"script": SCRIPT}, format="json").json()
+    assert again["revision"] == 2
+    assert again["artifact_digest"] != first["artifact_digest"]
+    revisions = api.get(f"{IRIS}revisions/").json()["items"]
+    assert revisions[1]["artifact_digest"] == first["artifact_digest"], "what ran before can be brought back"
+    assert "model files" in api.get(f"{IRIS}events/").json()["items"][0]["text"]
+
+
+def test_a_script_of_another_version_than_the_served_one_is_refused(
+    api: APIClient, export: Callable[..., ModelVersion]
+) -> None:
+    create(api)
+    export(files={"predictor.py": "class Predict: ..."})
+    pair = {"script": "Models/iris/2/predictor.py", "model_version": 1}
+    refused = api.patch(IRIS, pair, format="json")
+    assert (refused.status_code, list(refused.json()["error"]["fields"])) == (400, ["model_version"])
+    followed = api.patch(IRIS, {"script": "Models/iris/2/predictor.py"}, format="json").json()
+    assert (followed["model_version"], followed["revision"]) == (2, 2)
+
+
+def test_values_of_environment_variables_keep_their_spaces(api: APIClient) -> None:
+    assert create(api, env={"A": " x "})["env"] == {"A": " x "}
+
+
+def test_the_longest_name_has_a_topic_that_can_be_a_file(api: APIClient) -> None:
+    shown = create(api, name="x" * 256)
+    assert len(shown["topic"]) < 250
+    again = api.put(f"{SERVINGS}{'x' * 256}/", {"script": SCRIPT, "topic": shown["topic"]}, format="json")
+    assert again.json()["revision"] == 1

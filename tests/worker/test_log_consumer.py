@@ -57,6 +57,12 @@ def test_every_record_is_stored_once(topic: Path) -> None:
     assert (stored.inputs, stored.duration_us, stored.key_id) == (GOOD["inputs"], 1200, "abc")
 
 
+def test_calls_that_share_a_request_id_are_all_kept(topic: Path) -> None:
+    write(topic, *[GOOD | {"requested_at": 1_700_000_000_000 + n} for n in range(3)])
+    log_consumer.consume_once()
+    assert InferenceRecord.objects.count() == 3
+
+
 def test_a_line_that_is_still_being_written_waits(topic: Path) -> None:
     write(topic, GOOD | {"request_id": "a"})
     with topic.open("a") as file:

@@ -51,13 +51,9 @@ def edit_script(access: Access, serving: Serving, export: Callable[..., ModelVer
     services.update(access=access, serving=serving, changes=changes)
 
 
-def test_a_new_serving_gets_its_artifact_and_waits_for_run(create: Create, settle: Settle) -> None:
-    assert create().status == Status.CREATING
-    serving = settle()
-    assert serving.status == Status.CREATED
-    assert serving.revision is not None
-    assert serving.revision.artifact is not None
-    assert str(serving.revision.artifact) == "iris_1_0"
+def test_a_new_serving_has_its_artifact_and_waits_for_run(create: Create, settle: Settle) -> None:
+    assert str(create().current.artifact) == "iris_1_0"
+    assert settle().status == Status.CREATED
 
 
 def test_started_it_runs_and_predicts_on_every_replica(create: Create, settle: Settle, owner: Access) -> None:
@@ -349,22 +345,24 @@ def test_deleting_a_running_serving_ends_its_replicas_and_then_its_rows(
     assert deployer.status(serving.key) == []
 
 
-def test_two_steps_at_once_do_the_work_once(create: Create, deployer: Deployer) -> None:
+def test_two_steps_at_once_do_the_work_once(create: Create, owner: Access, deployer: Deployer) -> None:
     serving = create(SUMS)
-    Serving.objects.filter(pk=serving.pk).update(
-        lease="somebody", lease_until=timezone.now() + timedelta(minutes=1)
-    )
+    services.start(access=owner, serving=serving)
+    until = timezone.now() + timedelta(minutes=1)
+    Serving.objects.filter(pk=serving.pk).update(lease="somebody", lease_until=until)
     assert not reconcile.step(serving.pk, deployer)
-    assert Serving.objects.get(pk=serving.pk).status == Status.CREATING
+    assert deployer.status(serving.key) == []
 
 
-def test_a_lease_left_behind_by_a_dead_worker_runs_out(create: Create, deployer: Deployer) -> None:
+def test_a_lease_left_behind_by_a_dead_worker_runs_out(
+    create: Create, owner: Access, deployer: Deployer
+) -> None:
     serving = create(SUMS)
-    Serving.objects.filter(pk=serving.pk).update(
-        lease="dead", lease_until=timezone.now() - timedelta(seconds=1)
-    )
-    assert reconcile.step(serving.pk, deployer)
-    assert Serving.objects.get(pk=serving.pk).status == Status.CREATED
+    services.start(access=owner, serving=serving)
+    until = timezone.now() - timedelta(seconds=1)
+    Serving.objects.filter(pk=serving.pk).update(lease="dead", lease_until=until)
+    reconcile.step(serving.pk, deployer)
+    assert deployer.status(serving.key)
 
 
 def test_a_wish_that_comes_during_a_step_is_not_overwritten(

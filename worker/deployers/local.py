@@ -56,7 +56,11 @@ class LocalDeployer:
                 else:
                     _stop(directory)
             for key in sorted(wanted.keys() - unseen):
-                self._launch(spec, wanted[key], slot=key[1])
+                try:
+                    self._launch(spec, wanted[key], slot=key[1])
+                except OSError as error:
+                    reason = f"This machine could not lay out the replica: {error}"
+                    raise DeployerError("CouldNotStart", reason) from error
             self._forget_old(spec.name)
 
     def status(self, name: str) -> list[ReplicaStatus]:
@@ -208,9 +212,7 @@ def _exit(directory: Path) -> Exit:
 
 
 def _stop(directory: Path) -> None:
-    """Tell the runner to end its replica; a second time says nothing new."""
-    if (directory / "stop").exists():
-        return
+    """Tell the runner to end its replica; told again, it goes on ending it."""
     runner = _json(directory / "runner.json")
     (directory / "stop").touch()
     ProcessId(runner["pid"], runner["start_time"]).send(signal.SIGTERM)

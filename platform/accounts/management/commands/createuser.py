@@ -8,7 +8,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from accounts.models import Member, Project, Role, User
+from accounts import services
+from accounts.access import Access
+from accounts.models import Project, Role, Scope, User
 
 
 class Command(BaseCommand):
@@ -35,7 +37,8 @@ class Command(BaseCommand):
             found = Project.objects.filter(name=project).first()
             if found is None:
                 raise CommandError(f"There is no project {project}.")
-            Member.objects.update_or_create(project=found, user=user, defaults={"role": role})
+            by_hand = Access(found, User(username="manage.py"), Role.OWNER, frozenset(Scope))
+            services.set_member(access=by_hand, username=user.username, role=Role(role))
         self.stdout.write(
             f"{user.username} can sign in" + ("" if ask_password else f" with the password {password}")
         )
