@@ -26,8 +26,9 @@ check: .venv/dev ## Format, lint, types, import rules, templates, migrations, lo
 	@$(VENV)/mypy
 	@$(VENV)/lint-imports --no-cache > .lint-imports.log || (cat .lint-imports.log; exit 1)
 	@git ls-files -co --exclude-standard 'templates/*.html' | xargs $(VENV)/djade --check --target-version 5.2
-	@HOPYARD_DATA_DIR=$$(mktemp -d) $(VENV)/python manage.py makemigrations --check --dry-run --verbosity 0
-	@HOPYARD_DATA_DIR=$$(mktemp -d) $(VENV)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+	@HOPYARD_DATA_DIR=var/check $(VENV)/python manage.py makemigrations --check --dry-run --verbosity 0
+	@HOPYARD_DATA_DIR=var/check $(VENV)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+	@rm -rf var/check
 	@cd static/vendor && sha256sum --check --quiet SHA256SUMS
 	@echo "All checks passed."
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -85,9 +86,10 @@ def best_version(model: RegisteredModel, metric: str, *, highest: bool) -> Model
 
 def _number(value: object) -> float | None:
     try:
-        return float(value)  # type: ignore[arg-type]
+        number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         return None
+    return number if math.isfinite(number) else None
 
 
 def servings_using(version: ModelVersion) -> list[str]:

@@ -38,9 +38,10 @@ def create(*, access: Access, wanted: Settings) -> tuple[Serving, bool]:
         with transaction.atomic():
             serving.save()
     except IntegrityError:
-        raise NameTaken(
-            f"Somebody else has just created {wanted.name}; look at it first.", field="name"
-        ) from None
+        existing = queries.servings(access.project).filter(name__iexact=wanted.name).first()
+        if existing is None:
+            raise ServingError("Somebody else was given the same port just now; try again.") from None
+        return _same_or_taken(access, existing, wanted), False
     _adopt(access, serving, revision)
     _tell(access, serving, "created", f"Created with {revision.model_version}")
     work.reconcile_on_commit(serving)

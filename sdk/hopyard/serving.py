@@ -11,7 +11,7 @@ from typing import Any
 from hopyard.client.default import current
 from hopyard.client.errors import InvalidArgument
 from hopyard.client.records import ReplicaLog, Serving
-from hopyard.client.settings import ResourceSettings, Settings
+from hopyard.client.settings import ResourceSettings, Settings, check_name, checked
 
 MODEL_SERVERS = ("FLASK", "PYTHON")
 """What Hopsworks called its server for Python models, before and after 2.5; both mean ours."""
@@ -38,7 +38,7 @@ def create_or_update(  # noqa: PLR0913, PLR0917 - the order is Hopsworks'
     transformer_instances: int | None = None,
     predictor_resource_config: dict[str, Any] | None = None,
 ) -> Serving:
-    """Create the serving, or give an existing one these settings.
+    """Create the serving, or give an existing one these settings; what cannot be said here it keeps.
 
     `model_path` is the path of the script, `Models/<model>/<version>/<file>.py`; `instances` is the number
     of replicas, while `num_partitions` and `num_replicas` belong to the topic of the inference log;
@@ -59,7 +59,12 @@ def create_or_update(  # noqa: PLR0913, PLR0917 - the order is Hopsworks'
     }
     if predictor_resource_config is not None:
         settings["resources"] = _resources(predictor_resource_config)
-    return current().servings.create_or_update(serving_name, model_path, **settings)
+    check_name(serving_name)
+    checked({"script": model_path, **settings})
+    servings = current().servings
+    if servings.exists(serving_name):
+        return servings.update(serving_name, script=model_path, **settings)
+    return servings.create(serving_name, model_path, **settings)
 
 
 def start(serving_name: str, *, wait: bool = True, timeout: float = 600) -> Serving:
