@@ -66,4 +66,4 @@ $(UV):
 	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 clean: ## Remove the environments and caches, not the data in var/
-	rm -rf .venv .venv-replica .tools .mypy_cache .ruff_cache .pytest_cache staticfiles
+	rm -rf .venv .venv-replica .tools .mypy_cache .ruff_cache .pytest_cache
