@@ -41,9 +41,10 @@ def test_an_error_in_words_that_cannot_be_written_leaves_health_answering(serve)
 def test_a_page_that_fails_later_is_a_server_error_without_its_words(serve, path):
     script = """
         from hopyard.server.dataplane import DataPlane
+        from hopyard.server.hosted import Hosted
         class Predict:
             def predict(self, inputs):
-                DataPlane.readiness = broken
+                DataPlane.readiness = Hosted.readiness = broken
                 return inputs
         async def broken(self):
             raise RuntimeError("private")
@@ -168,5 +169,5 @@ def test_short_predictions_in_a_row_are_not_one_without_end(serve):
     server = serve(script, STUCK_SECONDS=2).ready()
     with server.connect() as connection:
         connection.sendall(http() * 10)
-        eventually(lambda: server.metric('hopyard_requests_total{verb="predict",status="200"}') == 9)
+        eventually(lambda: server.metric('hopyard_requests_total{model="iris",verb="predict",status="200"}') == 9)
         assert server.get("/v2/health/ready").status_code == 200

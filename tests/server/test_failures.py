@@ -90,7 +90,7 @@ def test_an_exit_in_the_script_is_caught_and_named(serve):
 def test_an_error_while_building_is_a_failed_load(serve, statement):
     failure = serve(f"class Predict:\n    def __init__(self):\n        {statement}\n").failure()
     assert failure["code"] == "LoadFailed"
-    assert "building Predict() from iris.py" in failure["reason"]
+    assert "building the model of iris.py" in failure["reason"]
 
 
 def test_a_missing_model_file_lists_the_files_there_are(serve, tmp_path):

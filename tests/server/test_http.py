@@ -167,7 +167,7 @@ def test_a_client_that_leaves_cancels_what_has_not_started(serve, tmp_path):
         gate.touch()
         assert statuses(read_all(first)) == [200]
     eventually(lambda: server.metric("hopyard_in_flight") == 0)
-    assert server.metric('hopyard_requests_total{verb="predict",status="499"}') == 1
+    assert server.metric('hopyard_requests_total{model="iris",verb="predict",status="499"}') == 1
     assert "second" not in server.log
 
 

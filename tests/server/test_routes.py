@@ -243,10 +243,10 @@ def test_metrics_count_requests_by_verb_and_status(serve):
     server.predict(1)
     server.predict(2)
     server.post("/v1/models/iris:predict", content=b"x")
-    assert server.metric('hopyard_requests_total{verb="predict",status="200"}') == 2
-    assert server.metric('hopyard_requests_total{verb="predict",status="400"}') == 1
-    assert server.metric('hopyard_request_seconds_count{verb="predict"}') == 3
-    assert server.metric('hopyard_request_seconds_bucket{verb="predict",le="+Inf"}') == 3
+    assert server.metric('hopyard_requests_total{model="iris",verb="predict",status="200"}') == 2
+    assert server.metric('hopyard_requests_total{model="iris",verb="predict",status="400"}') == 1
+    assert server.metric('hopyard_request_seconds_count{model="iris",verb="predict"}') == 3
+    assert server.metric('hopyard_request_seconds_bucket{model="iris",verb="predict",le="+Inf"}') == 3
     assert server.metric("hopyard_ready") == 1
     assert server.metric("hopyard_in_flight") == 0
     assert "hopyard_inference_log_dropped_total 0" in server.get("/metrics").text

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol
 
+from hopyard.server.flavors import Alone
 from hopyard.server.runners import Abandoned, Done, Job
+from hopyard.server.tensors import numpy_module
 
 ALONE_BYTES = 32 * 1024
 LOOK_AGAIN_SHARE = 0.1
@@ -23,14 +25,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """At most so many rows and request bytes in one batch."""
+    """At most so many rows and request bytes in one batch; with `wait`, so many seconds to fill it."""
 
     rows: int = 64
     size: int = 256 * 1024
+    wait: float = 0.0
 
 
 class RowsJob(Job, Protocol):
-    """A job whose payload is a list of rows; `size` is that of its request in bytes."""
+    """A job whose payload is rows, in a list or an array; `size` is that of its request in bytes."""
 
     @property
     def size(self) -> int: ...
@@ -43,21 +46,20 @@ class Batch:
 
     def __init__(self, jobs: Sequence[RowsJob]) -> None:
         self.jobs = jobs
-        self.payload = [row for job in jobs for row in job.payload]
+        self.payload = _joined([job.payload for job in jobs])
         self.started = perf_counter()
 
     def cut(self, answers: Any) -> list[Any] | None:
         """Give each job its part of the answers; None if they are not one per row, or refuse to be cut."""
-        if _count(answers) != len(self.payload):
-            return None
+        rows = len(self.payload)
         parts, start = [], 0
-        try:
-            at = getattr(answers, "iloc", answers)
-            for job in self.jobs:
-                parts.append(at[start : start + len(job.payload)])
-                start += len(job.payload)
-        except BaseException:  # code of the answer's own class
-            return None
+        for job in self.jobs:
+            end = start + len(job.payload)
+            part = part_of(answers, start, end, rows)
+            if part is None:
+                return None
+            parts.append(part)
+            start = end
         return parts
 
 
@@ -77,6 +79,7 @@ class Batcher:
         self._loop = loop
         self._waiting: deque[RowsJob] = deque()
         self._busy = False
+        self._timer: asyncio.TimerHandle | None = None
         self._rowwise = True
         self._retries = 0
         self._gathering_since = 0.0
@@ -84,18 +87,32 @@ class Batcher:
         self._last_seconds = 0.0
 
     def __call__(self, job: RowsJob) -> None:
-        if not self._rowwise:
+        if not self._rowwise or type(job.payload) is Alone:
             self._run(job, self._done)
             return
         self._waiting.append(job)
         if not self._busy:
             self._busy = True
-            self._gather()
+            if self._limits.wait:
+                self._timer = self._loop.call_later(self._limits.wait, self._time_is_up)
+            else:
+                self._gather()
+        elif self._timer is not None and self._is_full:
+            self._timer.cancel()
+            self._time_is_up()
+
+    @property
+    def _is_full(self) -> bool:
+        return sum(len(job.payload) for job in self._waiting) >= self._limits.rows
 
     def _gather(self) -> None:
         self._gathering_since = perf_counter()
         self._seen = 0
         self._loop.call_soon(self._flush)
+
+    def _time_is_up(self) -> None:
+        self._timer = None
+        self._gather()
 
     def _flush(self) -> None:
         if self._worth_another_look():
@@ -121,13 +138,15 @@ class Batcher:
     def _take(self) -> list[RowsJob]:
         jobs: list[RowsJob] = []
         rows = size = 0
+        kind: Any = None
         while self._waiting:
             job = self._waiting[0]
             rows += len(job.payload)
             size += job.size
             too_much = rows > self._limits.rows or size > self._limits.size or job.size > ALONE_BYTES
-            if jobs and (too_much or not self._rowwise):
+            if jobs and (too_much or not self._rowwise or _kind(job.payload) != kind):
                 break
+            kind = _kind(job.payload)
             self._waiting.popleft()
             if job.abandoned:
                 self._done(job, None, Abandoned())
@@ -168,6 +187,35 @@ class Batcher:
         self._retries -= 1
         if not self._retries:
             self._gather()
+
+
+def _kind(payload: Any) -> Any:
+    """Payloads of the same kind can be joined: lists with lists, arrays with arrays of the same rows."""
+    if type(payload) is list:
+        return None
+    if hasattr(payload, "columns"):
+        return tuple(payload.columns), tuple(payload.dtypes)
+    return payload.dtype, payload.shape[1:]
+
+
+def _joined(payloads: list[Any]) -> Any:
+    if type(payloads[0]) is list:
+        return [row for payload in payloads for row in payload]
+    if hasattr(payloads[0], "columns"):
+        import pandas as pd
+
+        return pd.concat(payloads, ignore_index=True)
+    return numpy_module().concatenate(payloads)
+
+
+def part_of(answers: Any, start: int, end: int, rows: int) -> Any:
+    """Cut out the answers to the rows from `start` to `end`; None if they are not one per row."""
+    try:
+        if _count(answers) != rows:
+            return None
+        return getattr(answers, "iloc", answers)[start:end]
+    except BaseException:  # code of the answer's own class
+        return None
 
 
 def _count(answers: Any) -> int | None:

@@ -1,4 +1,4 @@
-"""Bodies to Python values and back: V1 requests in, `{"predictions": ...}` out. Pure functions."""
+"""JSON bodies to Python values and back, as forgiving as Python clients need. Pure functions."""
 
 import json
 import re
@@ -10,14 +10,19 @@ from typing import Any
 
 import orjson
 
+from hopyard.server.replies import Problem
+
 _PLAIN = orjson.OPT_SERIALIZE_NUMPY
 _FORGIVING = _PLAIN | orjson.OPT_NON_STR_KEYS
 _MAX_DEPTH = 200
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]").search
 
 
-class BadBody(ValueError):
+class BadBody(Problem):
     """The request's body cannot be predicted; the message tells its author why."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(400, sentence, "BadBody")
 
 
 class Unserialisable(TypeError):
@@ -26,7 +31,7 @@ class Unserialisable(TypeError):
 
 def decode(body: bytes) -> list[Any]:
     """Return the rows of a V1 body: the list under `instances` or `inputs`. Raises BadBody."""
-    document = _parse(body)
+    document = parse(body)
     if not isinstance(document, dict):
         raise BadBody(f'The body is {_kind(document)}; send an object such as {{"instances": [...]}}.')
     if "instances" in document:
@@ -43,28 +48,34 @@ def decode(body: bytes) -> list[Any]:
     return rows
 
 
-def decode_example(text: bytes) -> list[Any]:
-    """Return the rows of an input example: a V1 body, or a bare list of rows. Raises BadBody."""
-    document = _parse(text)
-    return document if isinstance(document, list) else decode(text)
-
-
 def encode(predictions: Any) -> bytes:
     """Return `{"predictions": ...}`. Raises Unserialisable."""
-    document = {"predictions": predictions}
     try:
-        return orjson.dumps(document, default=_default, option=_PLAIN)
+        return orjson.dumps({"predictions": predictions}, default=_default, option=_PLAIN)
+    except TypeError:
+        return b'{"predictions":%b}' % dumps(predictions, place="predictions")
+
+
+def dumps(value: Any, *, place: str = "the answer") -> bytes:
+    """Return any value as JSON; arrays, frames, decimals and dates too. Raises Unserialisable, which says where
+    in `place` the trouble is.
+    """
+    try:
+        return orjson.dumps(value, default=_default, option=_PLAIN)
     except TypeError:
         pass
     try:
-        return orjson.dumps(_with_plain_keys(document, set()), default=_default, option=_FORGIVING)
+        return orjson.dumps(_with_plain_keys(value, set()), default=_default, option=_FORGIVING)
     except TypeError as error:
-        place, value, problem = _locate(predictions, "predictions", error, ())
+        where, culprit, problem = _locate(value, place, error, ())
         cause = problem.__cause__ or problem
-        raise Unserialisable(f"{place} is a {_type_name(value)}, which JSON cannot hold ({cause}).") from None
+        raise Unserialisable(
+            f"{where} is a {_type_name(culprit)}, which JSON cannot hold ({cause})."
+        ) from None
 
 
-def _parse(body: bytes) -> Any:
+def parse(body: bytes) -> Any:
+    """Return the value of a JSON body; NaN and Infinity are read as Python clients write them. Raises BadBody."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:

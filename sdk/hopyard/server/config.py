@@ -7,6 +7,7 @@ Nothing else in this package reads the environment. An argument overrides its va
 import argparse
 import dataclasses
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,17 @@ from typing import Annotated, Any, NoReturn, get_type_hints
 from hopyard.server.failures import Failure, writable
 
 LOGGING_MODES = ("ALL", "MODEL_INPUTS", "PREDICTIONS", "NONE")
+BATCHING = ("auto", "on", "off")
+# What KServe calls these on its command line; its remaining options are the script's own.
+KSERVE_OPTIONS = {
+    "--http_port": "port",
+    "--grpc_port": "grpc_port",
+    "--workers": "workers",
+    "--max_asyncio_workers": "max_concurrency",
+    "--enable_grpc": "enable_grpc",
+    "--enable_latency_logging": "latency_logging",
+    "--model_name": "model_name",
+}
 
 
 def _text(text: str) -> str:
@@ -47,9 +59,17 @@ def _seconds(text: str) -> float:
 
 
 def _switch(text: str) -> bool:
-    if text.lower() not in ("on", "off"):
-        raise ValueError("it is either on or off")
-    return text.lower() == "on"
+    if text.lower() in ("on", "true", "t", "yes", "y", "1"):
+        return True
+    if text.lower() in ("off", "false", "f", "no", "n", "0"):
+        return False
+    raise ValueError("it is either on or off")
+
+
+def _batching(text: str) -> str:
+    if text.lower() not in BATCHING:
+        raise ValueError(f"it is one of {', '.join(BATCHING)}")
+    return text.lower()
 
 
 def _logging_mode(text: str) -> str:
@@ -69,12 +89,17 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Every setting of one server process; `None` means the thing is off or unknown."""
+    """Every setting of one server process; `None` means the thing is off or unknown. `arguments` are those
+    of the command line that the script may read as its own.
+    """
 
-    script: Annotated[Path | None, Setting("the .py file that holds the class Predict", Path)] = None
+    script: Annotated[Path | None, Setting("the .py file that holds the model's class", Path)] = None
+    class_name: Annotated[str, Setting("the class to serve, where the script has several")] = ""
     model_name: Annotated[str, Setting("name in URLs; the script's name without .py unless given")] = ""
     host: Annotated[str, Setting("address of the private port")] = "127.0.0.1"
     port: Annotated[int, Setting("private port; 0 lets the kernel choose", _port)] = 8080
+    grpc_port: Annotated[int | None, Setting("port for gRPC alone; PORT answers it as well", _port)] = None
+    enable_grpc: Annotated[bool, Setting("off: no gRPC on any port", _switch)] = True
     shared_port: Annotated[int | None, Setting("port joined with other replicas once ready", _port)] = None
     shared_host: Annotated[str, Setting("address of the shared port; HOST unless given")] = ""
     address_file: Annotated[Path | None, Setting("file that receives host:port", Path)] = None
@@ -83,8 +108,19 @@ class Config:
     artifact_dir: Annotated[Path | None, Setting("directory of the model's files", Path)] = None
     input_example: Annotated[Path | None, Setting("JSON predicted once before ready", Path)] = None
     max_body_bytes: Annotated[int, Setting("largest request body accepted", _count)] = 64 * 1024 * 1024
-    batching: Annotated[bool, Setting("on: predict waiting requests together", _switch)] = False
+    batching: Annotated[
+        str,
+        Setting(
+            "predict waiting requests together: on, off, or auto, if the input example proves it", _batching
+        ),
+    ] = "auto"
     max_batch_size: Annotated[int, Setting("most rows predicted together", _count)] = 64
+    max_latency: Annotated[
+        float, Setting("seconds a request may wait for others; 0 adds no delay at all", _seconds)
+    ] = 0.0
+    max_concurrency: Annotated[int, Setting("sync calls in flight per model", _count)] = 1
+    workers: Annotated[int, Setting("processes that share the ports", _count)] = 1
+    latency_logging: Annotated[bool, Setting("on: log the seconds of every request", _switch)] = False
     topic_dir: Annotated[Path | None, Setting("directory of inference topics", Path)] = None
     topic: Annotated[str, Setting("inference topic; without it calls are not logged")] = ""
     inference_logging: Annotated[str, Setting(" | ".join(LOGGING_MODES), _logging_mode)] = "ALL"
@@ -94,6 +130,7 @@ class Config:
     model_version: Annotated[str, Setting("version of the model served", env="MODEL_VERSION")] = ""
     drain_seconds: Annotated[float, Setting("time given to calls in flight when stopping", _seconds)] = 10.0
     stuck_seconds: Annotated[float, Setting("not ready while one call runs longer", _seconds)] = 300.0
+    arguments: tuple[str, ...] = ()
 
     @property
     def files_dir(self) -> Path | None:
@@ -113,8 +150,9 @@ class Config:
 def read(argv: Sequence[str] | None = None) -> Config:
     """Return the settings, or raise `Failure` ConfigurationInvalid naming the wrong one."""
     settings = _settings()
-    arguments = vars(_parser(settings).parse_args(argv))
-    values = {}
+    given, unknown = _parser(settings).parse_known_args(argv)
+    arguments = vars(given)
+    values: dict[str, Any] = {"arguments": _of_script(argv if argv is not None else sys.argv[1:], unknown)}
     for name, setting in settings.items():
         text = arguments[name] if arguments[name] is not None else os.environ.get(setting.env, "")
         if text:
@@ -145,10 +183,24 @@ def exported_project() -> str:
     return os.environ.get("HOPYARD_PROJECT") or os.environ.get("PROJECT_NAME") or "project"
 
 
+def _of_script(argv: Sequence[str], unknown: Sequence[str]) -> tuple[str, ...]:
+    """The words of the command line that a script could have meant for itself: KServe's options, and any
+    that are not ours.
+    """
+    words, mine = list(unknown), list(argv)
+    for number, word in enumerate(mine):
+        option, _, value = word.partition("=")
+        if option in KSERVE_OPTIONS and word not in words:
+            words += [option, value or (mine[number + 1] if number + 1 < len(mine) else "")]
+    return tuple(word for word in words if word != "--")
+
+
 def _settings() -> dict[str, Setting]:
     """Every field's `Setting`, with the name of its variable filled in."""
     hints = get_type_hints(Config, include_extras=True)
-    found: dict[str, Setting] = {name: hint.__metadata__[0] for name, hint in hints.items()}
+    found: dict[str, Setting] = {
+        name: hint.__metadata__[0] for name, hint in hints.items() if hasattr(hint, "__metadata__")
+    }
     return {
         name: dataclasses.replace(setting, env=setting.env or f"HOPYARD_{name.upper()}")
         for name, setting in found.items()
@@ -172,11 +224,15 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser(settings: Mapping[str, Setting]) -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m hopyard.server", description="Serve one model.")
+    parser = _Parser(prog="python -m hopyard.server", description="Serve a script.", allow_abbrev=False)
+    other_names: dict[str, list[str]] = {}
+    for option, name in KSERVE_OPTIONS.items():
+        other_names.setdefault(name, []).append(option)
     for name, setting in settings.items():
         about = f"{setting.about} [{setting.env}]"
         if name == "script":
             parser.add_argument("script", nargs="?", help=about)
         else:
-            parser.add_argument(f"--{name.replace('_', '-')}", help=about)
+            names = dict.fromkeys((f"--{name.replace('_', '-')}", *other_names.get(name, ())))
+            parser.add_argument(*names, dest=name, help=about)
     return parser

@@ -1,43 +1,25 @@
-"""What the server can do, whatever the protocol: infer, tell whether it is ready, and describe itself."""
+"""What the server can do, whatever the protocol: find a model, tell whether it is ready, load and unload it."""
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from hopyard.server.batcher import Batcher, BatchLimits, RowsJob
-from hopyard.server.failures import one_line
-from hopyard.server.flavors import Model, Operation
-from hopyard.server.runners import Abandoned, Coroutines, ModelThread, Runner
+from hopyard.server.batcher import BatchLimits
+from hopyard.server.failures import Failure, one_line, trimmed_traceback
+from hopyard.server.flavors import Model
+from hopyard.server.hosted import Hosted, Readiness
+from hopyard.server.metrics import Metrics
+from hopyard.server.replies import Problem
+from hopyard.server.runners import ModelThread
 
-PROBE_SECONDS = 2.0
+LOADING = "The model is loading."
 
 log = logging.getLogger(__name__)
 
 
-class Call(RowsJob, Protocol):
-    """One inference under way; `finish` is called exactly once, on the event loop."""
-
-    def finish(self, value: Any, error: BaseException | None) -> None: ...
-
-
-class NoSuchOperation(Exception):
-    """The model has no such verb."""
-
-
-@dataclass(frozen=True, slots=True)
-class Readiness:
-    """Whether predictions can be expected to work, and why not."""
-
-    ready: bool
-    reason: str
-    consecutive_failures: int
-    last_error: str | None
-
-
 class DataPlane:
-    """One model: the only door to user code once it is loaded."""
+    """The models of one server. `changed` is called whenever their doors are others than before."""
 
     def __init__(
         self,
@@ -45,97 +27,133 @@ class DataPlane:
         *,
         thread: ModelThread,
         loop: asyncio.AbstractEventLoop,
-        batching: BatchLimits | None,
+        metrics: Metrics,
         stuck_seconds: float,
+        concurrency: int = 1,
     ) -> None:
         self.name = name
-        self.model: Model | None = None
-        self.reason = "The model is loading."
-        self.consecutive_failures = 0
-        self.last_error: str | None = None
+        self.reason = LOADING
+        self.changed: Callable[[], None] = _nobody
+        self.hosted: dict[str, Hosted] = {}
         self._thread = thread
-        self._coroutines = Coroutines(loop)
         self._loop = loop
-        self._batching = batching
+        self._metrics = metrics
         self._stuck_seconds = stuck_seconds
-        self._submit: dict[str, Callable[[Call], None]] = {}
+        self._concurrency = concurrency
 
     @property
     def accepting(self) -> bool:
         """Whether an inference is taken at all; still true while draining."""
-        return self.model is not None
+        return bool(self.hosted)
 
     @property
-    def verbs(self) -> list[str]:
-        return list(self._submit)
+    def names(self) -> list[str]:
+        """The served models, `name` or `name:version`, in the order they were registered."""
+        return list(self.hosted)
 
-    def serve(self, model: Model) -> None:
-        """Accept inferences from now on; everything about how to run them is decided here."""
-        self._submit = {verb: self._door(operation) for verb, operation in model.operations.items()}
-        self.model = model
+    def serve(self, models: Sequence[Model], *, batching: Callable[[Model], BatchLimits | None]) -> None:
+        """Accept inferences from now on. The first model keeps the thread that loaded it."""
+        self._thread.grow(self._concurrency)
+        for number, model in enumerate(models):
+            hosted = Hosted(
+                model,
+                thread=ModelThread(self._loop, size=self._concurrency) if number else self._thread,
+                loop=self._loop,
+                metrics=self._metrics,
+                batching=batching(model),
+                stuck_seconds=self._stuck_seconds,
+            )
+            self.hosted[hosted.key] = hosted
         self.reason = ""
+        self.changed()
 
     def stop(self, reason: str) -> None:
         """Not ready any more; what still arrives is answered."""
         self.reason = reason
 
-    def infer(self, verb: str, call: Call) -> None:
-        """Run one inference. Raises NoSuchOperation; any other outcome reaches `call.finish`."""
-        submit = self._submit.get(verb)
-        if submit is None:
-            raise NoSuchOperation(verb)
-        submit(call)
-
-    async def warm_up(self, model: Model, rows: Any) -> Any:
-        """Make one prediction before `serve`, the way requests will be made."""
-        operation = next(iter(model.operations.values()))
-        if operation.is_async:
-            return await operation.run(rows)
-        return await self._thread.call(lambda: operation.run(rows))
+    def find(self, name: str, version: str = "") -> Hosted:
+        """Return a model by name, and by version if one is asked for; without one the latest. Raises Problem."""
+        if not self.hosted:
+            raise Problem(503, f"{self.reason} Try again soon.", "NotReady")
+        if not version and ":" in name and name not in self.hosted:
+            name, _, version = name.partition(":")
+        named = [each for each in self.hosted.values() if name in (each.name, each.key)]
+        if not named:
+            raise self._absent(
+                name, f"The model {name[:200]} is not served here; {', '.join(self.names)} is."
+            )
+        for hosted in reversed(named):
+            if not version or version == hosted.version or not hosted.version:
+                return hosted
+        there = ", ".join(each.version for each in named)
+        sentence = f"Version {version[:50]} of {name} is not served here; version {there} is."
+        raise self._absent(f"{name}:{version}", sentence)
 
     @property
     def trouble(self) -> str:
         """Why no prediction can be expected to work, as far as is known without a probe; empty if nothing."""
-        seconds = self._thread.call_seconds
-        if self.reason or seconds <= self._stuck_seconds:
+        if self.reason:
             return self.reason
-        return f"A prediction has been running for {seconds:.0f} s."
-
-    async def readiness(self) -> Readiness:
-        """Ready means loaded, and a no-op passes where predictions pass (or one is being made, not for ever)."""
-        reason = self.trouble or await self._probe()
-        return Readiness(not reason, reason or "Ready.", self.consecutive_failures, self.last_error)
-
-    def failed(self, error: BaseException) -> None:
-        """Count a prediction the user's code could not make."""
-        self.consecutive_failures += 1
-        self.last_error = one_line(error)
-
-    async def _probe(self) -> str:
-        if not self._thread.alive:
-            return "The thread that runs predictions has ended."
-        if self._thread.busy:
-            return ""
-        try:
-            await asyncio.wait_for(self._thread.call(lambda: None), PROBE_SECONDS)
-        except TimeoutError:
-            if not self._thread.busy:
-                return f"The thread that runs predictions has not answered for {PROBE_SECONDS:g} s."
+        for hosted in self.hosted.values():
+            if trouble := hosted.trouble:
+                return trouble if len(self.hosted) == 1 else f"{hosted.key}: {trouble}"
         return ""
 
-    def _door(self, operation: Operation) -> Callable[[Call], None]:
-        run = Runner(operation, self._thread, self._coroutines)
-        if self._batching and operation.is_rowwise:
-            return Batcher(run, self._finish, self._batching, self._loop)
-        return lambda call: run(call, self._finish)
+    async def readiness(self) -> Readiness:
+        """The whole server is ready when every model is."""
+        if self.reason or not self.hosted:
+            return Readiness(False, self.reason or "No model is served.", 0, None)
+        states = [(each.key, await each.readiness()) for each in self.hosted.values()]
+        key, worst = min(states, key=lambda state: state[1].ready)
+        reason = worst.reason if worst.ready or len(states) == 1 else f"{key}: {worst.reason}"
+        failures = max(state.consecutive_failures for _, state in states)
+        errors = [state.last_error for _, state in states if state.last_error]
+        return Readiness(worst.ready, reason, failures, errors[-1] if errors else None)
 
-    def _finish(self, call: Call, value: Any, error: BaseException | None) -> None:
-        if error is None:
-            self.consecutive_failures = 0
-        elif not isinstance(error, Abandoned):
-            self.failed(error)
+    def index(self) -> list[dict[str, str]]:
+        """The repository's models: name, version, state (READY or UNAVAILABLE) and the reason for it."""
+        return [
+            {
+                "name": each.name,
+                "version": each.version,
+                "state": "UNAVAILABLE" if each.trouble else "READY",
+                "reason": each.trouble,
+            }
+            for each in self.hosted.values()
+        ]
+
+    async def load(self, name: str) -> None:
+        """Build a model anew and serve it; the one before answers until then. Raises Problem."""
+        hosted = self.find(name)
+        load = hosted.model.load
+        if load is None:
+            raise Problem(501, f"{name} cannot be loaded again; restart the server.", "NotImplemented")
         try:
-            call.finish(value, error)
-        except Exception:
-            # One answer that cannot be given must not keep the others of its batch waiting.
-            log.exception("An answer could not be given")
+            model = await hosted.thread.call(load)
+        except Failure as failure:
+            raise Problem(503, f"{name} could not be loaded: {failure.reason}", failure.code) from None
+        except BaseException as error:
+            log.error("%s could not be loaded\n%s", name, trimmed_traceback(error))
+            raise Problem(503, f"{name} could not be loaded: {one_line(error)}", "LoadFailed") from None
+        hosted.serve(model)
+        self.changed()
+
+    async def unload(self, name: str) -> None:
+        """Let go of a model; it stays known, so that it can be loaded again. Raises Problem."""
+        hosted = self.find(name)
+        unload = hosted.model.unload
+        hosted.withdraw(f"The model {name} was unloaded; load it again.")
+        self.changed()
+        if unload is not None:
+            try:
+                await hosted.thread.call(unload)
+            except BaseException as error:
+                log.error("%s failed while it was unloaded\n%s", name, trimmed_traceback(error))
+
+    def _absent(self, name: str, sentence: str) -> Problem:
+        absent = next(iter(self.hosted.values())).model.absent
+        return absent(name, self.names) if absent else Problem(404, sentence, "ModelNotFound")
+
+
+def _nobody() -> Any:
+    return None

@@ -16,6 +16,7 @@ from hopyard.server.connections import FOREVER, Connections
 from hopyard.server.limits import HttpLimits
 from hopyard.server.requests import Refusal, Request, RequestIds
 
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 Handler = Callable[[Request], None]
 
 log = logging.getLogger(__name__)
@@ -25,13 +26,21 @@ class HttpProtocol(asyncio.Protocol):
     """One connection."""
 
     def __init__(
-        self, handle: Handler, *, connections: Connections, ids: RequestIds, limits: HttpLimits
+        self,
+        handle: Handler,
+        *,
+        connections: Connections,
+        ids: RequestIds,
+        limits: HttpLimits,
+        http2: Callable[[], asyncio.Protocol] | None = None,
     ) -> None:
         self.deadline = connections.now + limits.head
         self._handle = handle
         self._connections = connections
         self._ids = ids
         self._limits = limits
+        self._http2 = http2
+        self._first: bytes | None = b""
         self._transport: asyncio.Transport
         self._parser = httptools.HttpRequestParser(self)
         self._reading: Request | None = None
@@ -47,6 +56,7 @@ class HttpProtocol(asyncio.Protocol):
         self._reading_paused = False
         self._deaf = False
         self._writable = True
+        self._resumed: asyncio.Future[None] | None = None
 
     # The connection
 
@@ -60,6 +70,7 @@ class HttpProtocol(asyncio.Protocol):
             if request is not None:
                 request.abandoned = True
         self._waiting.clear()
+        self._release()
 
     @property
     def idle(self) -> bool:
@@ -87,12 +98,28 @@ class HttpProtocol(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._writable = True
+        self._release()
+        self.deadline = FOREVER
         self._advance()
         self._await_next()
+
+    async def writable(self) -> None:
+        """Return when the client has read enough of what was written, or has gone."""
+        if not self._writable and not self._transport.is_closing():
+            if self._resumed is None:
+                self._resumed = asyncio.get_running_loop().create_future()
+            await self._resumed
+
+    def _release(self) -> None:
+        if self._resumed is not None and not self._resumed.done():
+            self._resumed.set_result(None)
+        self._resumed = None
 
     # Bytes in
 
     def data_received(self, data: bytes) -> None:
+        if self._first is not None and (data := self._told_apart(data)) == b"":
+            return
         if self._deaf:
             return
         try:
@@ -109,6 +136,22 @@ class HttpProtocol(asyncio.Protocol):
             self._refuse(Refusal(400, "MalformedRequest", f"This is not valid HTTP/1.1: {error}."))
         if self._waiting:
             self._advance()
+
+    def _told_apart(self, data: bytes) -> bytes:
+        """Let the first bytes of a connection decide its protocol; return what is HTTP/1.1."""
+        data = (self._first or b"") + data
+        self._first = None
+        if self._http2 is None or not PREFACE.startswith(data[: len(PREFACE)]):
+            return data
+        if len(data) < len(PREFACE):
+            self._first = data
+            return b""
+        self._connections.discard(self)
+        protocol = self._http2()
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
+        protocol.data_received(data)
+        return b""
 
     def _feed(self, data: bytes) -> None:
         head_starts_here = self._reading is None
@@ -272,6 +315,20 @@ class HttpProtocol(asyncio.Protocol):
             self._advance()
         else:
             self._await_next()
+
+    @property
+    def is_http_1_0(self) -> bool:
+        return bool(self._parser.get_http_version() == "1.0")
+
+    def send_part(self, request: Request, data: bytes) -> None:
+        """Write a piece of an answer that `send` will end."""
+        if not self._transport.is_closing() and request is self._answering:
+            self._transport.write(data)
+
+    def break_off(self, request: Request) -> None:
+        """Close without the end that was promised, which is how the client learns of it."""
+        if request is self._answering:
+            self._transport.abort()
 
     def _await_next(self) -> None:
         """Nothing is owed: the client has this long for its next request."""

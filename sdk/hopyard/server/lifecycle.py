@@ -5,23 +5,29 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import uvloop
 
-from hopyard.server import codec, config, loader, output, reports, shims
-from hopyard.server.batcher import BatchLimits
+from hopyard.server import config, output, reports
+from hopyard.server.calls import Books
 from hopyard.server.config import Config
 from hopyard.server.connections import Connections
 from hopyard.server.dataplane import DataPlane
-from hopyard.server.failures import Failure, one_line, trimmed_traceback, whole_traceback
-from hopyard.server.flavors import Model
+from hopyard.server.failures import Failure, one_line, whole_traceback
+
+try:
+    from hopyard.server.grpc import GrpcProtocol
+except ImportError:
+    GrpcProtocol = None
 from hopyard.server.http import HttpProtocol
 from hopyard.server.inference_log import DirectorySink, InferenceLog, Origin
 from hopyard.server.keys import KeyRing
 from hopyard.server.limits import HttpLimits
 from hopyard.server.listeners import Listener, bind
+from hopyard.server.loading import Loading
 from hopyard.server.metrics import Metrics
 from hopyard.server.requests import RequestIds
 from hopyard.server.routes import Routes
@@ -62,12 +68,13 @@ class Server:
 
     def __init__(self, settings: Config) -> None:
         self._settings = settings
+        self._listeners: list[Listener] = []
         self._shared: Listener | None = None
 
     async def run(self) -> None:
         self._assemble(asyncio.get_running_loop())
         stop = _stop_signal()
-        await self._open_private()
+        await self._open()
         starting = asyncio.ensure_future(self._start())
         stopping = asyncio.ensure_future(stop.wait())
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -79,31 +86,44 @@ class Server:
 
     def _assemble(self, loop: asyncio.AbstractEventLoop) -> None:
         settings = self._settings
-        batching = BatchLimits(rows=settings.max_batch_size) if settings.batching else None
         self._thread = ModelThread(loop)
+        self._metrics = Metrics()
         self._dataplane = DataPlane(
             settings.model_name,
             thread=self._thread,
             loop=loop,
-            batching=batching,
+            metrics=self._metrics,
             stuck_seconds=settings.stuck_seconds,
+            concurrency=settings.max_concurrency,
         )
         self._connections = Connections(loop, replica=settings.replica)
         self._log = _inference_log(settings)
         keys = KeyRing(settings.keys_file) if settings.keys_file else None
         if keys is not None:
             self._connections.each_tick(keys.refresh)
-        self._metrics = Metrics()
         self._watch()
-        routes = Routes(
-            self._dataplane,
-            version=settings.model_version,
-            keys=keys,
-            counters=self._metrics,
-            inference_log=self._log,
-        )
-        limits, ids = HttpLimits(body_bytes=settings.max_body_bytes), RequestIds()
-        self._factory = lambda: HttpProtocol(routes, connections=self._connections, ids=ids, limits=limits)
+        books = Books(self._metrics, self._log, latency_logging=settings.latency_logging)
+        self._factories(keys, books)
+
+    def _factories(self, keys: KeyRing | None, books: Books) -> None:
+        """What answers on a connection: HTTP/1.1, or gRPC where a client speaks HTTP/2 at once."""
+        routes = Routes(self._dataplane, keys=keys, books=books, server_version=version("hopyard"))
+        self._dataplane.changed = routes.rebuild
+        limits, ids = HttpLimits(body_bytes=self._settings.max_body_bytes), RequestIds()
+        connections = self._connections
+
+        def grpc() -> GrpcProtocol:
+            return GrpcProtocol(
+                self._dataplane, books=books, keys=keys, connections=connections, ids=ids, limits=limits
+            )
+
+        other = grpc if self._settings.enable_grpc and GrpcProtocol else None
+
+        def http() -> HttpProtocol:
+            return HttpProtocol(routes, connections=connections, ids=ids, limits=limits, http2=other)
+
+        self._http: Callable[[], asyncio.Protocol] = http
+        self._grpc: Callable[[], asyncio.Protocol] = grpc
 
     def _watch(self) -> None:
         plane, records = self._dataplane, self._log
@@ -116,41 +136,38 @@ class Server:
                 lambda name=name: getattr(records, name, 0),  # type: ignore[misc]
             )
 
-    async def _open_private(self) -> None:
-        self._private = Listener(bind(self._settings.host, self._settings.port), self._factory)
-        await self._private.join()
-        host, port = self._private.address
-        if self._settings.address_file:
-            _publish(self._settings.address_file, host, port)
+    async def _open(self) -> None:
+        """Listen on the ports of this replica alone, which answer from the start."""
+        settings = self._settings
+        await self._listen(settings.port, self._http)
+        host, port = self._listeners[0].address
+        if settings.address_file:
+            _publish(settings.address_file, host, port)
         log.info("Listening on %s:%d", host, port)
+        if settings.grpc_port is not None and settings.enable_grpc:
+            await self._listen(settings.grpc_port, self._grpc)
+            log.info("Listening for gRPC on %s:%d", *self._listeners[-1].address)
+
+    async def _listen(self, port: int, factory: Callable[[], asyncio.Protocol]) -> None:
+        listener = Listener(bind(self._settings.host, port), factory)
+        await listener.join()
+        self._listeners.append(listener)
 
     async def _start(self) -> None:
         """Load, predict the example, and only then join the shared port and be ready."""
         settings = self._settings
         if settings.shared_port is not None:
             bound = bind(settings.shared_host, settings.shared_port, shared=True)
-            self._shared = Listener(bound, self._factory)
-        model = await self._thread.call(lambda: _load(settings))
-        await self._warm_up(model)
+            self._shared = Listener(bound, self._http)
+        loading = Loading(settings, self._thread, self._metrics)
+        models = await loading.load()
+        batching = await loading.prove(models)
         if self._shared:
             await self._shared.join()
-        self._dataplane.serve(model)
-        log.info("Ready: %s serves %s", model.name, ", ".join(model.operations))
-
-    async def _warm_up(self, model: Model) -> None:
-        example = self._settings.input_example
-        if example is None:
-            return
-        rows = _read_example(example)
-        try:
-            codec.encode(await self._dataplane.warm_up(model, rows))
-        except BaseException as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            reason = f"The input example could not be predicted: {one_line(error)}; correct the script."
-            code = "OutOfMemory" if isinstance(error, MemoryError) else "PredictFailed"
-            raise Failure(code, reason, trimmed_traceback(error)) from None
+        self._dataplane.serve(models, batching=lambda model: batching.get(model.name))
+        for model in models:
+            verbs = ", ".join([*model.verbs, *(["infer"] if model.tensors else [])])
+            log.info("Ready: %s serves %s", model.name, verbs)
 
     async def _drain(self) -> None:
         """Leave the shared port first, answer what is in flight, then let idle clients go."""
@@ -167,8 +184,10 @@ class Server:
             await asyncio.sleep(POLL_SECONDS)
         while loop.time() < grace and len(self._connections):
             await asyncio.sleep(POLL_SECONDS)
-        await self._private.leave()
+        for listener in self._listeners:
+            await listener.leave()
         self._connections.close_idle()
+        self._thread.stop()
         if self._log is not None:
             await asyncio.to_thread(self._log.close, LEAVE_SECONDS)
 
@@ -179,22 +198,6 @@ def _publish(address_file: Path, host: str, port: int) -> None:
     except OSError as error:
         reason = f"HOPYARD_ADDRESS_FILE is {address_file}, which cannot be written: {error.strerror}."
         raise Failure("ConfigurationInvalid", reason) from None
-
-
-def _load(settings: Config) -> Model:
-    shims.install()
-    if settings.script is None:
-        raise Failure("ConfigurationInvalid", "No script was given.")
-    return loader.load(settings.script, name=settings.model_name, files_dir=settings.files_dir)
-
-
-def _read_example(path: Path) -> list[object]:
-    try:
-        return codec.decode_example(path.read_bytes())
-    except OSError as error:
-        raise Failure("ConfigurationInvalid", f"The input example {path} cannot be read: {error}.") from None
-    except codec.BadBody as error:
-        raise Failure("ConfigurationInvalid", f"The input example {path} is wrong. {error}") from None
 
 
 def _inference_log(settings: Config) -> InferenceLog | None:

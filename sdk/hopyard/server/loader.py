@@ -1,16 +1,44 @@
 """From a path to a `Model`: import the user's script, find its class, build it, and word what goes wrong."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from hopyard.server.failures import Failure, one_line, trimmed_traceback
-from hopyard.server.flavors import Flavor, Model, predict
+from hopyard.server.flavors import Flavor, Host, Model, predict
 
 FLAVORS: tuple[Flavor, ...] = (predict,)
+try:
+    from hopyard.server.flavors import v2
+
+    FLAVORS = (v2, *FLAVORS) if hasattr(v2, "build") else FLAVORS
+except ImportError:
+    pass
+
+
+class _NoPrep:
+    class Preparation:
+        run_as_main = False
+        handed_over = False
+        globals: dict = {}
+
+    @staticmethod
+    def prepare(source, host):
+        return _NoPrep.Preparation()
+
+
+try:
+    from hopyard.server.flavors import kserve
+
+    if hasattr(kserve, "prepare"):
+        FLAVORS = (kserve, *FLAVORS)
+    else:
+        kserve = _NoPrep
+except ImportError:
+    kserve = _NoPrep
 LISTED_FILES = 40
 DISTRIBUTIONS = {
     "attr": "attrs",
@@ -26,21 +54,31 @@ DISTRIBUTIONS = {
 }
 
 
-def load(script: Path, *, name: str, files_dir: Path | None) -> Model:
-    """Import `script` and build what it defines; every way to fail is a `Failure` with its own code."""
-    with _worded(script, files_dir, importing=True):
-        flavor, found = _find(_import(script), script)
-    with _worded(script, files_dir, importing=False):
-        return flavor.build(found, name=name)
+def load(script: Path, host: Host, *, arguments: Sequence[str] = ()) -> list[Model]:
+    """Import `script` and build what it defines; every way to fail is a `Failure` with its own code.
+
+    A script that starts its server itself is run as the main program, with its arguments, and hands its models
+    over through `host`; this then returns when the server stops.
+    """
+    with _worded(script, host.files_dir, importing=True):
+        source = _source(script)
+        preparation = kserve.prepare(source, host)
+        module = _import(script, source, preparation, arguments)
+        if preparation.handed_over:
+            return []
+        flavor, found = _find(module, script, host)
+    with _worded(script, host.files_dir, importing=False):
+        return flavor.build(found, host)
 
 
-def _import(script: Path) -> ModuleType:
+def _import(script: Path, source: bytes, preparation: Any, arguments: Sequence[str]) -> ModuleType:
     path = script.absolute()
-    module = ModuleType(_module_name(path.stem))
+    module = ModuleType("__main__" if preparation.run_as_main else _module_name(path.stem))
     module.__file__ = str(path)
-    code = compile(_source(path), str(path), "exec", dont_inherit=True)
+    module.__dict__.update(preparation.globals)
+    code = compile(source, str(path), "exec", dont_inherit=True)
     sys.path.insert(0, str(path.parent))
-    sys.argv[:] = [str(path)]
+    sys.argv[:] = [str(path), *arguments]
     sys.modules[module.__name__] = module
     exec(code, module.__dict__)  # noqa: S102
     return module
@@ -60,17 +98,19 @@ def _source(path: Path) -> bytes:
         ) from None
 
 
-def _find(module: ModuleType, script: Path) -> tuple[Flavor, Any]:
+def _find(module: ModuleType, script: Path, host: Host) -> tuple[Flavor, Any]:
     for flavor in FLAVORS:
-        found = flavor.find(module)
+        found = flavor.find(module, host)
         if found is not None:
             return flavor, found
     own = [n for n, v in vars(module).items() if isinstance(v, type) and v.__module__ == module.__name__]
     seen = f"the classes found are {', '.join(own)}" if own else "it defines no class at all"
     raise Failure(
         "ClassMissing",
-        f"{script.name} has no class named {' or '.join(flavor.STYLE for flavor in FLAVORS)}; {seen}. "
-        "Name the class that answers requests Predict.",
+        f"{script.name} has no class named {host.class_name}; {seen}."
+        if host.class_name
+        else f"{script.name} has no class named Predict, and none derived from V2ModelServer or kserve.Model; "
+        f"{seen}. Name the class that answers requests Predict.",
     )
 
 
@@ -88,7 +128,7 @@ def _worded(script: Path, files_dir: Path | None, *, importing: bool) -> Iterato
 def _explain(
     error: BaseException, script: Path, files_dir: Path | None, *, importing: bool
 ) -> tuple[str, str]:
-    where = f"importing {script.name}" if importing else f"building Predict() from {script.name}"
+    where = f"importing {script.name}" if importing else f"building the model of {script.name}"
     if isinstance(error, SyntaxError) and importing:
         return "ScriptSyntaxError", _syntax(error, script)
     if isinstance(error, ModuleNotFoundError) and error.name:

@@ -4,9 +4,9 @@ import itertools
 import logging
 import re
 import secrets
-from typing import Protocol
+from typing import Any, Protocol
 
-from hopyard.server.responses import JSON, answer, error_body
+from hopyard.server.responses import JSON, answer, error_body, head
 
 INTERNAL = "The server failed on this request; its log has the cause."
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:+/=-]{1,128}").fullmatch
@@ -28,6 +28,11 @@ class Sender(Protocol):
     """The connection a request came from."""
 
     def send(self, request: "Request", data: bytes) -> None: ...
+    def send_part(self, request: "Request", data: bytes) -> None: ...
+    def break_off(self, request: "Request") -> None: ...
+    async def writable(self) -> None: ...
+    @property
+    def is_http_1_0(self) -> bool: ...
     def common_headers(self, request: "Request") -> bytes: ...
 
 
@@ -46,22 +51,42 @@ class RequestIds:
 
 
 class Request:
-    """What arrived. `abandoned` turns true when the client has gone."""
+    """What arrived. `abandoned` turns true when the client has gone; `notes` are those of the exchange that
+    decodes it, for itself to encode with.
+    """
 
-    __slots__ = ("_sender", "abandoned", "body", "headers", "id", "keep_alive", "method", "refusal", "target")
+    __slots__ = (
+        "_chunked",
+        "_sender",
+        "abandoned",
+        "begun",
+        "body",
+        "headers",
+        "id",
+        "keep_alive",
+        "method",
+        "notes",
+        "refusal",
+        "target",
+    )
 
     def __init__(self, sender: Sender) -> None:
+        self._chunked = False
         self.abandoned = False
+        self.begun = False
         self.body = b""
         self.headers: dict[bytes, bytes] = {}
         self.id = b""
         self.keep_alive = True
         self.method = b""
+        self.notes: Any = None
         self.refusal: Refusal | None = None
         self.target = b""
         self._sender = sender
 
-    def respond(self, status: int, body: bytes, *, headers: bytes = b"", content_type: bytes = JSON) -> None:
+    def respond(
+        self, status: int, body: bytes, *, headers: bytes = b"", content_type: bytes | None = JSON
+    ) -> None:
         """Answer once. A client that left gets nothing, and that is no error."""
         if self.abandoned:
             return
@@ -70,6 +95,32 @@ class Request:
         if self.method == b"HEAD":
             data = data[: len(data) - len(body)]
         self._sender.send(self, data)
+
+    def begin(self, status: int, *, headers: bytes = b"", content_type: bytes | None = JSON) -> None:
+        """Begin an answer that comes in pieces. A client of HTTP/1.0 knows its end by the connection's."""
+        self._chunked = not self._sender.is_http_1_0
+        if not self._chunked:
+            self.keep_alive = False
+        lines = self._sender.common_headers(self) + headers
+        self.begun = True
+        self._sender.send_part(self, head(status, lines, content_type=content_type, chunked=self._chunked))
+
+    async def write(self, data: bytes) -> None:
+        """Send a piece, and wait while the client is slow to read."""
+        if data and not self.abandoned:
+            piece = b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
+            self._sender.send_part(self, piece)
+            await self._sender.writable()
+
+    def end(self) -> None:
+        """The answer that was begun is complete."""
+        if not self.abandoned:
+            self._sender.send(self, b"0\r\n\r\n" if self._chunked else b"")
+
+    def break_off(self) -> None:
+        """The answer that was begun cannot be completed; the client must see that."""
+        if not self.abandoned:
+            self._sender.break_off(self)
 
     def fail(self, status: int, code: str, sentence: str, *, headers: bytes = b"") -> None:
         """Answer with an error in the one shape all errors have."""

@@ -1,4 +1,4 @@
-"""Where user code runs: sync code in the model's own thread, async code awaited on the event loop.
+"""Where user code runs: sync code in the model's own threads, async code awaited on the event loop.
 
 Both take a job (what to do it with) and call `done(job, value, error)` on the event loop, exactly once.
 """
@@ -31,63 +31,106 @@ class Abandoned(Exception):
 
 
 class ModelThread:
-    """One thread per model: it loads the model, then makes every sync call, one at a time."""
+    """One thread per model (more if asked): it loads the model, then makes every sync call, one at a time."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._call_began: float | None = None
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, size: int = 1) -> None:
         self._loop = loop
-        self._jobs: SimpleQueue[tuple[Function, Job, Done]] = SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="model", daemon=True)
-        self._thread.start()
+        self._jobs: SimpleQueue[tuple[Function, Job, Done] | None] = SimpleQueue()
+        self._began: list[float | None] = []
+        self._threads: list[threading.Thread] = []
+        self._call: _Call | None = None
+        self.grow(size)
+
+    def grow(self, size: int) -> None:
+        """Have so many threads; never fewer than before."""
+        for number in range(len(self._threads), size):
+            self._began.append(None)
+            thread = threading.Thread(target=self._work, args=(number,), name="model", daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     @property
     def alive(self) -> bool:
-        return self._thread.is_alive()
+        return all(thread.is_alive() for thread in self._threads)
 
     @property
     def busy(self) -> bool:
-        return self._call_began is not None
+        """No thread is free."""
+        return None not in self._began
 
     @property
     def call_seconds(self) -> float:
-        """How long the call being made has been running; 0 between calls."""
-        began = self._call_began
-        return 0.0 if began is None else monotonic() - began
+        """How long the longest of the calls being made has been running; 0 between calls."""
+        running = [began for began in self._began if began is not None]
+        return monotonic() - min(running) if running else 0.0
 
     def run(self, function: Function, job: Job, done: Done) -> None:
         self._jobs.put((function, job, done))
 
     async def call(self, function: Callable[[], Any]) -> Any:
         """Run something once and wait for it; for loading and probing, not for predictions."""
-        future: asyncio.Future[tuple[Any, BaseException | None]] = self._loop.create_future()
+        call = _Call(self._loop, function)
+        self.run(call, _ONCE, call.settle)
+        return await call.result()
 
-        def settle(_: Job, value: Any, error: BaseException | None) -> None:
-            if not future.done():
-                future.set_result((value, error))  # a future refuses StopIteration as its exception
+    def answer_and_go_on(self, value: Any) -> None:
+        """From inside a `call` in the first thread: give its result now, and make predictions until `stop`.
 
-        self.run(lambda _: function(), _Once(), settle)
-        value, error = await future
-        if error is not None:
-            raise error
-        return value
+        For scripts that start their server themselves: their own call returns when the server stops.
+        """
+        call = self._call
+        if call is None:
+            raise RuntimeError("no call is being made in this thread")
+        self._loop.call_soon_threadsafe(call.settle, _ONCE, value, None)
+        self._began[0] = None
+        self._work(0)
 
-    def _work(self) -> None:
-        while True:
-            function, job, done = self._jobs.get()
+    def stop(self) -> None:
+        """End the threads after what is queued."""
+        for _ in self._threads:
+            self._jobs.put(None)
+
+    def _work(self, number: int) -> None:
+        began = self._began
+        while (item := self._jobs.get()) is not None:
+            function, job, done = item
             value, error = None, None
-            self._call_began = monotonic()
+            began[number] = monotonic()
+            if type(function) is _Call:
+                self._call = function
             try:
                 if job.abandoned:
                     raise Abandoned
                 value = function(job.payload)
             except BaseException as raised:
                 error = raised
-            self._call_began = None
+            began[number] = None
             try:
                 self._loop.call_soon_threadsafe(done, job, value, error)
             except RuntimeError:  # the loop has ended, and nobody waits any more
                 return
-            del function, job, done, value, error
+            del item, function, job, done, value, error
+
+
+class _Call:
+    """A function that is run once, and the future of its result."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, function: Callable[[], Any]) -> None:
+        self._function = function
+        self._future: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
+
+    def __call__(self, _: Any) -> Any:
+        return self._function()
+
+    def settle(self, _: Job, value: Any, error: BaseException | None) -> None:
+        if not self._future.done():
+            self._future.set_result((value, error))  # a future refuses StopIteration as its exception
+
+    async def result(self) -> Any:
+        value, error = await self._future
+        if error is not None:
+            raise error
+        return value
 
 
 class Coroutines:
@@ -116,6 +159,9 @@ class Coroutines:
 class _Once:
     payload = None
     abandoned = False
+
+
+_ONCE = _Once()
 
 
 class Runner:

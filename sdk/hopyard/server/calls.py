@@ -1,0 +1,283 @@
+"""One inference under way: decoded, run, answered, counted and logged. Over HTTP, or as tensors for any carrier."""
+
+import logging
+from collections.abc import Callable
+from time import perf_counter, time
+from typing import Any, Protocol
+
+from hopyard.server import streaming
+from hopyard.server.codec import Unserialisable
+from hopyard.server.failures import one_line, trimmed_traceback
+from hopyard.server.hosted import Door, Hosted
+from hopyard.server.inference_log import InferenceLog, Record
+from hopyard.server.metrics import Metrics
+from hopyard.server.replies import Problem, Reply
+from hopyard.server.requests import INTERNAL, Request
+from hopyard.server.responses import error_body
+from hopyard.server.runners import Abandoned
+from hopyard.server.tensors import TensorRequest, TensorResponse
+
+CLIENT_LEFT = 499  # nginx's number for a client that closed before its answer
+_EPOCH = time() - perf_counter()
+
+log = logging.getLogger(__name__)
+
+
+class Books:
+    """Where calls are counted and logged; one for all calls of a server."""
+
+    __slots__ = ("latency_logging", "log", "metrics")
+
+    def __init__(
+        self, metrics: Metrics, inference_log: InferenceLog | None, *, latency_logging: bool = False
+    ) -> None:
+        self.metrics = metrics
+        self.log = inference_log
+        self.latency_logging = latency_logging
+
+    def close(
+        self,
+        door: Door,
+        request_id: bytes,
+        *,
+        started: float,
+        status: int,
+        bodies: Callable[[], tuple[bytes, bytes]],
+        error: str | None,
+        key_id: str | None,
+    ) -> None:
+        """The call was answered with `status`; this cannot change it any more."""
+        seconds = perf_counter() - started
+        self.metrics.in_flight -= 1
+        door.counters.observe(status, seconds)
+        if self.latency_logging:
+            log.info("requestId: %s, %s_ms: %.3f", request_id.decode(), door.verb, seconds * 1000)
+        if self.log is not None:
+            inputs, outputs = bodies()
+            self.log.put(
+                Record(
+                    request_id=request_id.decode(),
+                    verb=door.verb,
+                    status=status,
+                    requested_at=int((_EPOCH + started) * 1000),
+                    duration_us=int(seconds * 1_000_000),
+                    inputs=inputs,
+                    outputs=b"" if error else outputs,
+                    error=error,
+                    key_id=key_id,
+                )
+            )
+
+
+class HttpCall:
+    """A `hosted.Call` in the words of the model's style, that answers an HTTP request."""
+
+    __slots__ = ("_books", "_door", "_key_id", "_request", "_started", "payload", "size")
+
+    def __init__(self, request: Request, door: Door, books: Books, key_id: str | None) -> None:
+        self.payload: Any = None
+        self.size = len(request.body)
+        self._request = request
+        self._door = door
+        self._books = books
+        self._key_id = key_id
+        self._started = perf_counter()
+
+    @property
+    def abandoned(self) -> bool:
+        return self._request.abandoned
+
+    def start(self) -> None:
+        """Decode and hand over to the model."""
+        self._books.metrics.in_flight += 1
+        try:
+            self.payload = self._door.decode(self._request)
+        except Exception as error:
+            self.finish(None, error)
+            return
+        self._door.submit(self)
+
+    def finish(self, value: Any, error: BaseException | None) -> None:
+        request = self._request
+        if error is None:
+            try:
+                answer = self._door.encode(value, request)
+            except BaseException as raised:  # also where a conversion of the answer's own type fails
+                error = raised
+                self._door.hosted.failed(raised)
+            else:
+                if type(answer) is bytes:
+                    request.respond(200, answer)
+                    self._settle(200, answer, None)
+                else:
+                    self._reply(answer)
+                return
+        if isinstance(error, Abandoned):
+            self._settle(CLIENT_LEFT, b"", "The client left before the call was started.")
+            return
+        problem = explain(error, self._door, request.id)
+        reply = problem.reply or Reply(error_body(problem.sentence, problem.code, request.id), problem.status)
+        request.respond(
+            reply.status, reply.body, headers=_retry(problem) + reply.headers, content_type=reply.content_type
+        )
+        self._settle(reply.status, b"", problem.sentence)
+
+    def _reply(self, reply: Reply) -> None:
+        if reply.stream is None:
+            self._request.respond(
+                reply.status, reply.body, headers=reply.headers, content_type=reply.content_type
+            )
+            self._settle(reply.status, reply.body, None)
+        else:
+            streaming.send(self._request, reply, self._door.hosted, self._streamed)
+
+    def _streamed(self, status: int, sent: bytes, error: BaseException | None) -> None:
+        problem = explain(error, self._door, self._request.id) if error is not None else None
+        self._settle(problem.status if problem else status, sent, problem.sentence if problem else None)
+
+    def _settle(self, status: int, body: bytes, error: str | None) -> None:
+        request = self._request
+        self._books.close(
+            self._door,
+            request.id,
+            started=self._started,
+            status=status,
+            bodies=lambda: (request.body, body),
+            error=error,
+            key_id=self._key_id,
+        )
+
+
+class TensorSender(Protocol):
+    """Who asked with tensors; exactly one of the two is called, on the loop, perhaps before `start` returns."""
+
+    @property
+    def abandoned(self) -> bool: ...
+    def answered(self, response: TensorResponse) -> None: ...
+    def refused(self, problem: Problem) -> None: ...
+    def bodies(self) -> tuple[bytes, bytes]:
+        """What was asked and what was answered, as JSON, for the inference log."""
+
+
+class TensorCall:
+    """A `hosted.Call` whose question and answer are tensors."""
+
+    __slots__ = ("_asked", "_books", "_door", "_key_id", "_sender", "_started", "payload", "size")
+
+    def __init__(  # noqa: PLR0913 - one call, all of it
+        self,
+        asked: TensorRequest,
+        sender: TensorSender,
+        door: Door,
+        books: Books,
+        *,
+        size: int,
+        key_id: str | None,
+    ) -> None:
+        self.payload: Any = None
+        self.size = size
+        self._asked = asked
+        self._sender = sender
+        self._door = door
+        self._books = books
+        self._key_id = key_id
+        self._started = perf_counter()
+
+    @property
+    def abandoned(self) -> bool:
+        return self._sender.abandoned
+
+    def start(self) -> None:
+        """Decode and hand over to the model."""
+        self._books.metrics.in_flight += 1
+        try:
+            self.payload = self._door.decode(self._asked)
+        except Exception as error:
+            self.finish(None, error)
+            return
+        self._door.submit(self)
+
+    def finish(self, value: Any, error: BaseException | None) -> None:
+        if error is None:
+            try:
+                response = self._door.encode(value, self._asked)
+                _select(response, self._asked)
+            except BaseException as raised:
+                error = raised
+                self._door.hosted.failed(raised)
+            else:
+                self._sender.answered(response)
+                self._settle(200, None)
+                return
+        if isinstance(error, Abandoned):
+            self._settle(CLIENT_LEFT, "The client left before the call was started.")
+            return
+        problem = explain(error, self._door, self._asked.request_id.encode())
+        self._sender.refused(problem)
+        self._settle(problem.status, problem.sentence)
+
+    def _settle(self, status: int, error: str | None) -> None:
+        self._books.close(
+            self._door,
+            self._asked.request_id.encode(),
+            started=self._started,
+            status=status,
+            bodies=self._sender.bodies,
+            error=error,
+            key_id=self._key_id,
+        )
+
+
+def infer_tensors(
+    hosted: Hosted, asked: TensorRequest, sender: TensorSender, *, books: Books, size: int, key_id: str | None
+) -> None:
+    """Ask a model with tensors, whatever carried them; any outcome reaches the sender."""
+    door = hosted.tensors
+    try:
+        hosted.admit()
+        if door is None:
+            raise Problem(501, f"The model {hosted.name} takes no tensors.", "NotImplemented")
+    except Problem as problem:
+        books.metrics.counters(hosted.name, "infer").observe(problem.status, 0.0)
+        sender.refused(problem)
+        return
+    TensorCall(asked, sender, door, books, size=size, key_id=key_id).start()
+
+
+def explain(error: BaseException, door: Door, request_id: bytes) -> Problem:
+    """Put any failure of a call into words for its caller, and into the log what the caller cannot mend."""
+    where = f"{door.verb} failed [{request_id.decode()}]"
+    problem = error if isinstance(error, Problem) else None
+    if isinstance(error, Unserialisable):
+        log.error("%s gave an answer that is not JSON [%s]: %s", door.verb, request_id.decode(), error)
+        return Problem(500, f"The model's answer cannot be written as JSON: {error}", "AnswerInvalid")
+    try:
+        problem = problem or door.hosted.problem(error)
+        if problem is None:
+            code = "OutOfMemory" if isinstance(error, MemoryError) else "PredictFailed"
+            problem = Problem(500, one_line(error), code)
+        if problem.status >= 500 and not isinstance(error, Problem):
+            log.error("%s\n%s", where, trimmed_traceback(error))
+    except Exception:
+        log.exception("%s, and the failure could not be described", where)
+        return Problem(500, INTERNAL, "Internal")
+    return problem
+
+
+def _select(response: TensorResponse, asked: TensorRequest) -> None:
+    """Keep the outputs that were asked for. Raises Problem for one the model has not."""
+    if not asked.outputs:
+        return
+    by_name = {each.name: each for each in response.outputs}
+    for wanted in asked.outputs:
+        if wanted.name not in by_name:
+            has = ", ".join(by_name) or "none"
+            sentence = (
+                f"Unexpected inference output '{wanted.name}' for model '{asked.model_name}'; it has {has}."
+            )
+            raise Problem(400, sentence, "BadBody")
+    response.outputs = [by_name[wanted.name] for wanted in asked.outputs]
+
+
+def _retry(problem: Problem) -> bytes:
+    return b"retry-after: 1\r\n" if problem.status == 503 else b""

@@ -1,0 +1,179 @@
+"""The stored input example: predicted once before the model is ready, and the proof that rows may be joined."""
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import orjson
+
+from hopyard.server import codec, v2
+from hopyard.server.batcher import part_of
+from hopyard.server.failures import Failure, one_line, trimmed_traceback
+from hopyard.server.flavors import Alone, Exchange, Model, Operation
+from hopyard.server.replies import Problem, Reply
+from hopyard.server.requests import Request
+
+PROOF_ROWS = 8
+SLOW_SECONDS = 0.5
+CLOSE = 1e-6
+
+Run = Callable[[Operation, Any], Awaitable[Any]]
+
+log = logging.getLogger(__name__)
+
+
+class Example:
+    """One model asked with its example. `run` runs an operation where requests will be run."""
+
+    def __init__(self, path: Path, model: Model, run: Run) -> None:
+        self._path = path
+        self._run = run
+        self._exchange, self._asked = self._question(path, model)
+        try:
+            self._payload = self._exchange.decode(self._asked)
+        except Problem as problem:
+            raise self._wrong(problem.sentence) from None
+
+    async def predict(self) -> None:
+        """Make the prediction. Raises Failure PredictFailed or OutOfMemory."""
+        try:
+            answer = self._exchange.encode(
+                await self._run(self._exchange.operation, self._payload), self._asked
+            )
+            if isinstance(answer, Reply) and answer.status >= 400:
+                raise ValueError(answer.body.decode(errors="replace"))
+        except BaseException as error:
+            _let_through_cancellation()
+            reason = f"The input example could not be predicted: {one_line(error)}; correct the script."
+            code = "OutOfMemory" if isinstance(error, MemoryError) else "PredictFailed"
+            raise Failure(code, reason, trimmed_traceback(error)) from None
+
+    async def refute(self) -> str:
+        """Why rows of several requests must not be predicted together; empty if it was proven that they may."""
+        operation = self._exchange.operation
+        if not operation.is_rowwise or isinstance(self._payload, Alone):
+            return "the model is not asked row by row"
+        rows = _rows(self._payload)
+        if len(rows) < 2:
+            return "the input example has one row, which proves nothing; store one with two rows or more"
+        try:
+            return await self._compare(operation, rows)
+        except BaseException as error:
+            _let_through_cancellation()
+            return f"predicting variations of the input example failed: {one_line(error)}"
+
+    async def _compare(self, operation: Operation, rows: Sequence[Any]) -> str:
+        began = perf_counter()
+        alone = [await self._run(operation, rows[:1])]
+        if perf_counter() - began > SLOW_SECONDS:
+            rows = rows[:2]
+        alone += [await self._run(operation, rows[n : n + 1]) for n in range(1, len(rows))]
+        together = await self._run(operation, rows)
+        parts = [part_of(together, number, number + 1, len(rows)) for number in range(len(rows))]
+        for number, (one, part) in enumerate(zip(alone, parts, strict=True)):
+            if part is None:
+                return f"{len(rows)} rows predicted together did not give {len(rows)} answers"
+            if not _close(_plain(one), _plain(part)):
+                return f"row {number} of the input example is predicted differently together with others"
+        return ""
+
+    def _question(self, path: Path, model: Model) -> tuple[Exchange, Any]:
+        request = _Request(_read(path))
+        try:
+            document = codec.parse(request.body)
+        except codec.BadBody as error:
+            raise self._wrong(error.sentence) from None
+        if isinstance(document, dict) and _has_tensors(document) and model.tensors:
+            try:
+                return model.tensors, v2.read(request, model.name, model.version)
+            except Problem as problem:
+                raise self._wrong(problem.sentence) from None
+        if isinstance(document, list):
+            request.body = orjson.dumps({"instances": document})
+        exchange = next(iter(model.verbs.values()), None) or model.operations.get("infer")
+        if exchange is None:
+            raise Failure("ConfigurationInvalid", f"{model.name} has nothing to ask the input example with.")
+        return exchange, request
+
+    def _wrong(self, sentence: str) -> Failure:
+        return Failure("ConfigurationInvalid", f"The input example {self._path} is wrong. {sentence}")
+
+
+def _let_through_cancellation() -> None:
+    """What a model raises is its failure, whatever it is; the server's own stop is not."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+class _Request(Request):
+    """A request that nobody sent."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(_NOBODY)
+        self.method, self.body, self.id = b"POST", body, b"input-example"
+        self.headers = {b"content-type": b"application/json"}
+
+
+class _Nobody:
+    is_http_1_0 = False
+
+    def send(self, request: Request, data: bytes) -> None: ...
+    def send_part(self, request: Request, data: bytes) -> None: ...
+    def break_off(self, request: Request) -> None: ...
+    def common_headers(self, request: Request) -> bytes:
+        return b""
+
+    async def writable(self) -> None: ...
+
+
+_NOBODY = _Nobody()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Failure("ConfigurationInvalid", f"The input example {path} cannot be read: {error}.") from None
+
+
+def _has_tensors(document: dict[str, Any]) -> bool:
+    inputs = document.get("inputs")
+    return (
+        isinstance(inputs, list)
+        and bool(inputs)
+        and all(isinstance(each, dict) and {"name", "shape", "datatype"} <= each.keys() for each in inputs)
+    )
+
+
+def _rows(payload: Any) -> Any:
+    """At least two rows that differ: those of the example, or variations of its only one."""
+    if len(payload) != 1 or not isinstance(payload, list):
+        return payload[:PROOF_ROWS]
+    varied = [_varied(payload[0], factor) for factor in (0.5, 1.25, 2.0)]
+    return payload + [row for row in varied if row != payload[0]]
+
+
+def _varied(value: Any, factor: float) -> Any:
+    if isinstance(value, list):
+        return [_varied(each, factor) for each in value]
+    return value * factor if isinstance(value, float) else value
+
+
+def _plain(value: Any) -> Any:
+    return orjson.loads(codec.dumps(value))
+
+
+def _close(one: Any, other: Any) -> bool:
+    """Equal, but for what the order of additions does to floats."""
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_close, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_close(one[key], other[key]) for key in one)
+    if isinstance(one, float) and isinstance(other, float | int):
+        return math.isclose(one, other, rel_tol=CLOSE, abs_tol=CLOSE)
+    return bool(one == other)

@@ -1,0 +1,184 @@
+"""One model being served: the doors to its operations, whether it is ready, and what it has answered."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from hopyard.server.batcher import Batcher, BatchLimits, RowsJob
+from hopyard.server.failures import one_line
+from hopyard.server.flavors import Exchange, Model, Operation
+from hopyard.server.metrics import Counters, Metrics
+from hopyard.server.replies import Problem
+from hopyard.server.runners import Abandoned, Coroutines, ModelThread, Runner
+
+PROBE_SECONDS = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class Call(RowsJob, Protocol):
+    """One inference under way; `finish` is called exactly once, on the event loop."""
+
+    def finish(self, value: Any, error: BaseException | None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether predictions can be expected to work, and why not."""
+
+    ready: bool
+    reason: str
+    consecutive_failures: int
+    last_error: str | None
+
+
+class Door:
+    """One exchange, ready to be used: everything about how to run it was decided when the model came."""
+
+    __slots__ = ("counters", "decode", "encode", "hosted", "submit", "verb")
+
+    def __init__(
+        self,
+        hosted: "Hosted",
+        verb: str,
+        exchange: Exchange,
+        *,
+        submit: Callable[[Call], None],
+        counters: Counters,
+    ) -> None:
+        self.hosted = hosted
+        self.verb = verb
+        self.decode = exchange.decode
+        self.encode = exchange.encode
+        self.submit = submit
+        self.counters = counters
+
+
+class Hosted:
+    """The only door to a model's user code once it is loaded. `batching` is None where it is off."""
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        thread: ModelThread,
+        loop: asyncio.AbstractEventLoop,
+        metrics: Metrics,
+        batching: BatchLimits | None,
+        stuck_seconds: float,
+    ) -> None:
+        self.name = model.name
+        self.version = model.version
+        self.consecutive_failures = 0
+        self.last_error: str | None = None
+        self.thread = thread
+        self._coroutines = Coroutines(loop)
+        self._loop = loop
+        self._metrics = metrics
+        self._batching = batching
+        self._stuck_seconds = stuck_seconds
+        self.serve(model)
+
+    @property
+    def key(self) -> str:
+        """What the model is called where a version belongs to the name, `name:version`."""
+        return f"{self.name}:{self.version}" if self.version else self.name
+
+    def serve(self, model: Model) -> None:
+        """Answer with this model from now on."""
+        submits: dict[int, Callable[[Call], None]] = {}
+
+        def door(verb: str, exchange: Exchange) -> Door:
+            operation = exchange.operation
+            submit = submits.setdefault(id(operation), self._submit(operation))
+            counters = self._metrics.counters(self.name, verb or "metadata")
+            return Door(self, verb, exchange, submit=submit, counters=counters)
+
+        self.model = model
+        self.verbs = {verb: door(verb, exchange) for verb, exchange in model.verbs.items()}
+        self.operations = {name: door(name, exchange) for name, exchange in model.operations.items()}
+        self.tensors = door("infer", model.tensors) if model.tensors else None
+        self.loaded, self.reason = True, ""
+
+    def withdraw(self, reason: str) -> None:
+        """Answer no more, and keep nothing of the model that would hold its memory."""
+        self.loaded, self.reason = False, reason
+        self.model = replace(
+            self.model, verbs={}, tensors=None, operations={}, metadata=None, trouble=lambda: reason
+        )
+        self.verbs, self.operations, self.tensors = {}, {}, None
+
+    @property
+    def trouble(self) -> str:
+        """Why no prediction can be expected to work, as far as is known without a probe; empty if nothing."""
+        seconds = self.thread.call_seconds
+        if seconds > self._stuck_seconds:
+            return f"A prediction has been running for {seconds:.0f} s."
+        return self.reason or self.model.trouble()
+
+    async def readiness(self) -> Readiness:
+        """Ready means loaded, and a no-op passes where predictions pass (or one is being made, not for ever)."""
+        reason = self.trouble or await self._probe()
+        return Readiness(not reason, reason or "Ready.", self.consecutive_failures, self.last_error)
+
+    def metadata(self) -> dict[str, Any]:
+        """V2 metadata: name, versions, platform, inputs and outputs."""
+        told: Mapping[str, Any] = self.model.metadata() if self.model.metadata and self.loaded else {}
+        versions = [self.version] if self.version else None
+        return {"name": self.name, "versions": versions, "platform": "", "inputs": [], "outputs": [], **told}
+
+    def admit(self) -> None:
+        """Raise Problem 503 if this model cannot be asked now."""
+        reason = self.reason or self.model.trouble()
+        if reason:
+            raise Problem(503, reason, "NotReady")
+
+    def finish(self, call: Call, value: Any, error: BaseException | None) -> None:
+        """Keep count of how predictions go, and let the call answer."""
+        if error is None:
+            self.consecutive_failures = 0
+        elif not isinstance(error, Abandoned):
+            self.failed(error)
+        try:
+            call.finish(value, error)
+        except Exception:
+            # One answer that cannot be given must not keep the others of its batch waiting.
+            log.exception("An answer could not be given")
+
+    def failed(self, error: BaseException) -> None:
+        """Count a prediction the user's code could not make; what the caller did wrong is no failure."""
+        problem = error if isinstance(error, Problem) else self.problem(error)
+        if problem is not None and problem.status < 500:
+            return
+        self.consecutive_failures += 1
+        self.last_error = one_line(error)
+
+    def problem(self, error: BaseException) -> Problem | None:
+        """What the model's style makes of an exception."""
+        try:
+            return self.model.problem(error)
+        except Exception:
+            log.exception("An error of the model could not be described")
+            return None
+
+    async def _probe(self) -> str:
+        if not self.thread.alive:
+            return "The thread that runs predictions has ended."
+        if self.thread.busy:
+            return ""
+        try:
+            await asyncio.wait_for(self.thread.call(lambda: None), PROBE_SECONDS)
+        except TimeoutError:
+            if not self.thread.busy:
+                return f"The thread that runs predictions has not answered for {PROBE_SECONDS:g} s."
+        return ""
+
+    def _submit(self, operation: Operation) -> Callable[[Call], None]:
+        run = Runner(operation, self.thread, self._coroutines)
+        if not operation.is_rowwise:
+            return lambda call: run(call, self.finish)
+        if self._batching:
+            return Batcher(run, self.finish, self._batching, self._loop)
+        return lambda call: run(call, self.finish)
