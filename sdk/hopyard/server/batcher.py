@@ -51,15 +51,17 @@ class Batch:
 
     def cut(self, answers: Any) -> list[Any] | None:
         """Give each job its part of the answers; None if they are not one per row, or refuse to be cut."""
-        rows = len(self.payload)
+        if _count(answers) != len(self.payload):
+            return None
         parts, start = [], 0
-        for job in self.jobs:
-            end = start + len(job.payload)
-            part = part_of(answers, start, end, rows)
-            if part is None:
-                return None
-            parts.append(part)
-            start = end
+        try:
+            at = getattr(answers, "iloc", answers)
+            for job in self.jobs:
+                end = start + len(job.payload)
+                parts.append(at[start:end])
+                start = end
+        except BaseException:  # code of the answer's own class
+            return None
         return parts
 
 
@@ -139,18 +141,21 @@ class Batcher:
         jobs: list[RowsJob] = []
         rows = size = 0
         kind: Any = None
-        while self._waiting:
-            job = self._waiting[0]
-            rows += len(job.payload)
+        waiting, most_rows, most_bytes = self._waiting, self._limits.rows, self._limits.size
+        while waiting:
+            job = waiting[0]
+            payload = job.payload
+            rows += len(payload)
             size += job.size
-            too_much = rows > self._limits.rows or size > self._limits.size or job.size > ALONE_BYTES
-            if jobs and (too_much or not self._rowwise or _kind(job.payload) != kind):
+            its_kind = None if type(payload) is list else _kind(payload)
+            too_much = rows > most_rows or size > most_bytes or job.size > ALONE_BYTES
+            if jobs and (too_much or its_kind != kind or not self._rowwise):
                 break
-            kind = _kind(job.payload)
-            self._waiting.popleft()
+            kind = its_kind
+            waiting.popleft()
             if job.abandoned:
                 self._done(job, None, Abandoned())
-                rows, size = rows - len(job.payload), size - job.size
+                rows, size = rows - len(payload), size - job.size
                 continue
             jobs.append(job)
             if too_much:
@@ -190,9 +195,7 @@ class Batcher:
 
 
 def _kind(payload: Any) -> Any:
-    """Payloads of the same kind can be joined: lists with lists, arrays with arrays of the same rows."""
-    if type(payload) is list:
-        return None
+    """Payloads of the same kind can be joined: lists, of kind None, and arrays or frames of the same rows."""
     if hasattr(payload, "columns"):
         return tuple(payload.columns), tuple(payload.dtypes)
     return payload.dtype, payload.shape[1:]

@@ -1,7 +1,7 @@
 """One inference under way: decoded, run, answered, counted and logged. Over HTTP, or as tensors for any carrier."""
 
 import logging
-from collections.abc import Callable
+from dataclasses import dataclass
 from time import perf_counter, time
 from typing import Any, Protocol
 
@@ -18,7 +18,6 @@ from hopyard.server.runners import Abandoned
 from hopyard.server.tensors import TensorRequest, TensorResponse
 
 CLIENT_LEFT = 499  # nginx's number for a client that closed before its answer
-_EPOCH = time() - perf_counter()
 
 log = logging.getLogger(__name__)
 
@@ -35,38 +34,42 @@ class Books:
         self.log = inference_log
         self.latency_logging = latency_logging
 
-    def close(
-        self,
-        door: Door,
-        request_id: bytes,
-        *,
-        started: float,
-        status: int,
-        bodies: Callable[[], tuple[bytes, bytes]],
-        error: str | None,
-        key_id: str | None,
-    ) -> None:
-        """The call was answered with `status`; this cannot change it any more."""
-        seconds = perf_counter() - started
-        self.metrics.in_flight -= 1
-        door.counters.observe(status, seconds)
+    @property
+    def are_detailed(self) -> bool:
+        """Whether more is kept of a call than its status and seconds."""
+        return self.log is not None or self.latency_logging
+
+    def write(self, entry: "Entry", *, inputs: bytes, outputs: bytes) -> None:
+        """Log one call that was answered; nothing here can change its answer any more."""
         if self.latency_logging:
-            log.info("requestId: %s, %s_ms: %.3f", request_id.decode(), door.verb, seconds * 1000)
+            milliseconds = entry.seconds * 1000
+            log.info("requestId: %s, %s_ms: %.3f", entry.request_id, entry.verb, milliseconds)
         if self.log is not None:
-            inputs, outputs = bodies()
             self.log.put(
                 Record(
-                    request_id=request_id.decode(),
-                    verb=door.verb,
-                    status=status,
-                    requested_at=int((_EPOCH + started) * 1000),
-                    duration_us=int(seconds * 1_000_000),
+                    request_id=entry.request_id,
+                    verb=entry.verb,
+                    status=entry.status,
+                    requested_at=int((time() - entry.seconds) * 1000),
+                    duration_us=int(entry.seconds * 1_000_000),
                     inputs=inputs,
-                    outputs=b"" if error else outputs,
-                    error=error,
-                    key_id=key_id,
+                    outputs=b"" if entry.error else outputs,
+                    error=entry.error,
+                    key_id=entry.key_id,
                 )
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One answered call."""
+
+    request_id: str
+    verb: str
+    status: int
+    seconds: float
+    error: str | None
+    key_id: str | None
 
 
 class HttpCall:
@@ -136,16 +139,15 @@ class HttpCall:
         self._settle(problem.status if problem else status, sent, problem.sentence if problem else None)
 
     def _settle(self, status: int, body: bytes, error: str | None) -> None:
-        request = self._request
-        self._books.close(
-            self._door,
-            request.id,
-            started=self._started,
-            status=status,
-            bodies=lambda: (request.body, body),
-            error=error,
-            key_id=self._key_id,
-        )
+        """Count and log, after the answer."""
+        seconds = perf_counter() - self._started
+        books, door = self._books, self._door
+        books.metrics.in_flight -= 1
+        door.counters.observe(status, seconds)
+        if books.are_detailed:
+            request = self._request
+            entry = Entry(request.id.decode(), door.verb, status, seconds, error, self._key_id)
+            books.write(entry, inputs=request.body, outputs=body)
 
 
 class TensorSender(Protocol):
@@ -217,15 +219,14 @@ class TensorCall:
         self._settle(problem.status, problem.sentence)
 
     def _settle(self, status: int, error: str | None) -> None:
-        self._books.close(
-            self._door,
-            self._asked.request_id.encode(),
-            started=self._started,
-            status=status,
-            bodies=self._sender.bodies,
-            error=error,
-            key_id=self._key_id,
-        )
+        seconds = perf_counter() - self._started
+        books, door = self._books, self._door
+        books.metrics.in_flight -= 1
+        door.counters.observe(status, seconds)
+        if books.are_detailed:
+            inputs, outputs = self._sender.bodies()
+            entry = Entry(self._asked.request_id, door.verb, status, seconds, error, self._key_id)
+            books.write(entry, inputs=inputs, outputs=outputs)
 
 
 def infer_tensors(

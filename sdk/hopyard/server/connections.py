@@ -6,6 +6,8 @@ from email.utils import formatdate
 from time import time
 from typing import Protocol
 
+from hopyard.server.heads import Heads
+
 TICK_SECONDS = 1.0
 FOREVER = float("inf")
 
@@ -29,6 +31,8 @@ class Connections:
     def __init__(self, loop: asyncio.AbstractEventLoop, *, replica: str = "") -> None:
         self.now = loop.time()
         self.lines = b""
+        self.plain_head = b""
+        self.heads = Heads()
         self._replica = f"x-hopyard-replica: {replica}\r\n".encode() if replica else b""
         self.draining = False
         self._loop = loop
@@ -61,6 +65,7 @@ class Connections:
         self._timer = self._loop.call_later(TICK_SECONDS, self._tick)
         self.now = self._loop.time()
         self.lines = b"date: %b\r\n%b" % (formatdate(time(), usegmt=True).encode(), self._replica)
+        self.plain_head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n%bx-request-id: " % self.lines
         for connection in [each for each in self._open if each.deadline < self.now]:
             connection.expire()
         for act in self._each_tick:

@@ -114,19 +114,19 @@ class _Request(Request):
     """A request that nobody sent."""
 
     def __init__(self, body: bytes) -> None:
-        super().__init__(_NOBODY)
+        super().__init__(_NOBODY, {b"content-type": b"application/json"})
         self.method, self.body, self.id = b"POST", body, b"input-example"
-        self.headers = {b"content-type": b"application/json"}
 
 
 class _Nobody:
-    is_http_1_0 = False
-
     def send(self, request: Request, data: bytes) -> None: ...
     def send_part(self, request: Request, data: bytes) -> None: ...
     def break_off(self, request: Request) -> None: ...
     def common_headers(self, request: Request) -> bytes:
         return b""
+
+    def plain_answer(self, request: Request, body: bytes) -> bytes:
+        return body
 
     async def writable(self) -> None: ...
 

@@ -17,6 +17,7 @@ from typing import Any
 CLIENT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, *CLIENT_BUCKETS, 30.0, 60.0)
 STAGES = ("preprocess", "predict", "postprocess", "explain")
+_NAMES = {"preprocess": "pre-process", "postprocess": "post-process"}
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = b"application/openmetrics-text; version=1.0.0; charset=utf-8"
 
@@ -173,7 +174,7 @@ class _Sum:
                 _add(histogram, *_coarser(each.seconds))
         name = f"request_{stage}_seconds"
         lines = _heading(
-            name, "histogram", f"{'pre-' if stage == 'preprocess' else ''}{stage} request latency"
+            name, "histogram", f"{_NAMES.get(stage, stage)} request latency"
         )
         for model, histogram in sorted(told.items()):
             lines += histogram.lines(name, f'model_name="{_escaped(model)}"')

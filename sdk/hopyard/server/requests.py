@@ -31,9 +31,8 @@ class Sender(Protocol):
     def send_part(self, request: "Request", data: bytes) -> None: ...
     def break_off(self, request: "Request") -> None: ...
     async def writable(self) -> None: ...
-    @property
-    def is_http_1_0(self) -> bool: ...
     def common_headers(self, request: "Request") -> bytes: ...
+    def plain_answer(self, request: "Request", body: bytes) -> bytes: ...
 
 
 class RequestIds:
@@ -55,33 +54,21 @@ class Request:
     decodes it, for itself to encode with.
     """
 
-    __slots__ = (
-        "_chunked",
-        "_sender",
-        "abandoned",
-        "begun",
-        "body",
-        "headers",
-        "id",
-        "keep_alive",
-        "method",
-        "notes",
-        "refusal",
-        "target",
-    )
+    # Most requests leave most of these as they are, and a default of the class costs a request nothing.
+    abandoned = False
+    begun = False
+    body = b""
+    id = b""
+    is_http_1_0 = False
+    keep_alive = True
+    method = b""
+    notes: Any = None
+    refusal: Refusal | None = None
+    target = b""
+    _chunked = False
 
-    def __init__(self, sender: Sender) -> None:
-        self._chunked = False
-        self.abandoned = False
-        self.begun = False
-        self.body = b""
-        self.headers: dict[bytes, bytes] = {}
-        self.id = b""
-        self.keep_alive = True
-        self.method = b""
-        self.notes: Any = None
-        self.refusal: Refusal | None = None
-        self.target = b""
+    def __init__(self, sender: Sender, headers: dict[bytes, bytes]) -> None:
+        self.headers = headers
         self._sender = sender
 
     def respond(
@@ -90,15 +77,19 @@ class Request:
         """Answer once. A client that left gets nothing, and that is no error."""
         if self.abandoned:
             return
-        lines = self._sender.common_headers(self) + headers
-        data = answer(status, body, headers=lines, content_type=content_type)
+        sender = self._sender
+        if status == 200 and content_type is JSON and self.keep_alive and not headers:
+            data = sender.plain_answer(self, body)
+        else:
+            lines = sender.common_headers(self) + headers
+            data = answer(status, body, headers=lines, content_type=content_type)
         if self.method == b"HEAD":
             data = data[: len(data) - len(body)]
-        self._sender.send(self, data)
+        sender.send(self, data)
 
     def begin(self, status: int, *, headers: bytes = b"", content_type: bytes | None = JSON) -> None:
         """Begin an answer that comes in pieces. A client of HTTP/1.0 knows its end by the connection's."""
-        self._chunked = not self._sender.is_http_1_0
+        self._chunked = not self.is_http_1_0
         if not self._chunked:
             self.keep_alive = False
         lines = self._sender.common_headers(self) + headers
