@@ -140,8 +140,16 @@ class HttpProtocol(asyncio.Protocol):
         request.target = known.target
         request.body = body
         self.deadline = FOREVER
-        self._enqueue(request)
-        self._advance()
+        if self._answering is not None or self._waiting or not self._writable:
+            self._enqueue(request)
+            self._advance()
+            return
+        request.id = self._ids.choose(None)
+        self._answering = request
+        try:
+            self._handle(request)
+        except Exception:
+            request.fail_inside()
 
     def _read(self, data: bytes) -> None:
         completed = self._completed

@@ -77,7 +77,7 @@ def _decode(request: Any) -> Any:
 
 
 def _encode(value: Any, request: Any) -> Any:
-    if hasattr(value, "__next__") or hasattr(value, "__anext__"):
+    if type(value) is not list and (hasattr(value, "__next__") or hasattr(value, "__anext__")):
         return Reply(stream=value, content_type=b"application/x-ndjson")
     return codec.encode(value)
 
