@@ -10,6 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -40,18 +41,23 @@ class RowsJob(Job, Protocol):
 
 
 class Batch:
-    """Several jobs joined into one."""
+    """Several jobs joined into one; they are joined where they are run, so that a failure to is a failed batch."""
 
     abandoned = False
 
     def __init__(self, jobs: Sequence[RowsJob]) -> None:
         self.jobs = jobs
-        self.payload = _joined([job.payload for job in jobs])
+        self.rows = sum([len(job.payload) for job in jobs])
+        self.retries = len(jobs)
         self.started = perf_counter()
+
+    @property
+    def payload(self) -> Any:
+        return _joined([job.payload for job in self.jobs])
 
     def cut(self, answers: Any) -> list[Any] | None:
         """Give each job its part of the answers; None if they are not one per row, or refuse to be cut."""
-        if _count(answers) != len(self.payload):
+        if _count(answers) != self.rows:
             return None
         parts, start = [], 0
         try:
@@ -66,7 +72,9 @@ class Batch:
 
 
 class Batcher:
-    """Gathers the jobs of one operation. `done` is called once for each, in order of arrival."""
+    """Gathers the jobs of one operation, and has at most `slots` batches predicted at a time. `done` is called
+    once for each job.
+    """
 
     def __init__(
         self,
@@ -74,16 +82,19 @@ class Batcher:
         done: Done,
         limits: BatchLimits,
         loop: asyncio.AbstractEventLoop,
+        *,
+        slots: int = 1,
     ) -> None:
         self._run = run
         self._done = done
         self._limits = limits
         self._loop = loop
+        self._slots = slots
         self._waiting: deque[RowsJob] = deque()
-        self._busy = False
+        self._running = 0
+        self._gathering = False
         self._timer: asyncio.TimerHandle | None = None
         self._rowwise = True
-        self._retries = 0
         self._gathering_since = 0.0
         self._seen = 0
         self._last_seconds = 0.0
@@ -93,12 +104,9 @@ class Batcher:
             self._run(job, self._done)
             return
         self._waiting.append(job)
-        if not self._busy:
-            self._busy = True
-            if self._limits.wait:
-                self._timer = self._loop.call_later(self._limits.wait, self._time_is_up)
-            else:
-                self._gather()
+        if not self._gathering:
+            if self._running < self._slots:
+                self._gather(self._limits.wait)
         elif self._timer is not None and self._is_full:
             self._timer.cancel()
             self._time_is_up()
@@ -107,10 +115,14 @@ class Batcher:
     def _is_full(self) -> bool:
         return sum(len(job.payload) for job in self._waiting) >= self._limits.rows
 
-    def _gather(self) -> None:
+    def _gather(self, wait: float = 0.0) -> None:
+        self._gathering = True
         self._gathering_since = perf_counter()
         self._seen = 0
-        self._loop.call_soon(self._flush)
+        if wait:
+            self._timer = self._loop.call_later(wait, self._time_is_up)
+        else:
+            self._loop.call_soon(self._flush)
 
     def _time_is_up(self) -> None:
         self._timer = None
@@ -121,13 +133,26 @@ class Batcher:
             self._seen = len(self._waiting)
             self._loop.call_soon(self._flush)
             return
+        self._gathering = False
         jobs = self._take()
         if not jobs:
-            self._busy = False
-        elif len(jobs) == 1:
+            return
+        self._running += 1
+        if len(jobs) == 1:
             self._run(jobs[0], self._on_single)
         else:
             self._run(Batch(jobs), self._on_batch)
+        if self._running < self._slots:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """What came while a batch was predicted has waited long enough."""
+        if self._waiting and not self._gathering:
+            self._gather()
+
+    def _ended(self) -> None:
+        self._running -= 1
+        self._go_on()
 
     def _worth_another_look(self) -> bool:
         """Requests are still coming in, and looking costs little beside the last batch."""
@@ -165,7 +190,7 @@ class Batcher:
     def _on_single(self, job: RowsJob, value: Any, error: BaseException | None) -> None:
         self._last_seconds = perf_counter() - self._gathering_since
         self._done(job, value, error)
-        self._gather()
+        self._ended()
 
     def _on_batch(self, batch: Batch, answers: Any, error: BaseException | None) -> None:
         self._last_seconds = perf_counter() - batch.started
@@ -173,25 +198,24 @@ class Batcher:
         if parts is not None:
             for job, part in zip(batch.jobs, parts, strict=True):
                 self._done(job, part, None)
-            self._gather()
+            self._ended()
             return
         if error is None:
             self._rowwise = False
             log.warning(
                 "Batching is off: %d rows were predicted together and %s answers came back in a %s",
-                len(batch.payload),
+                batch.rows,
                 _count(answers),
                 type(answers).__name__,
             )
-        self._retries = len(batch.jobs)
         for job in batch.jobs:
-            self._run(job, self._on_retry)
+            self._run(job, partial(self._on_retry, batch))
 
-    def _on_retry(self, job: RowsJob, value: Any, error: BaseException | None) -> None:
+    def _on_retry(self, batch: Batch, job: RowsJob, value: Any, error: BaseException | None) -> None:
         self._done(job, value, error)
-        self._retries -= 1
-        if not self._retries:
-            self._gather()
+        batch.retries -= 1
+        if not batch.retries:
+            self._ended()
 
 
 def _kind(payload: Any) -> Any:

@@ -19,7 +19,9 @@ log = logging.getLogger(__name__)
 
 
 class DataPlane:
-    """The models of one server. `changed` is called whenever their doors are others than before."""
+    """The models of one server. `changed` is called whenever their doors are others than before. A single
+    model that its script named otherwise also answers to `name`, which is what the server was called.
+    """
 
     def __init__(
         self,
@@ -62,6 +64,7 @@ class DataPlane:
                 metrics=self._metrics,
                 batching=batching(model),
                 stuck_seconds=self._stuck_seconds,
+                concurrency=self._concurrency,
             )
             self.hosted[hosted.key] = hosted
         self.reason = ""
@@ -78,6 +81,8 @@ class DataPlane:
         if not version and ":" in name and name not in self.hosted:
             name, _, version = name.partition(":")
         named = [each for each in self.hosted.values() if name in (each.name, each.key)]
+        if not named and name == self.name and len(self.hosted) == 1:
+            named = list(self.hosted.values())
         if not named:
             raise self._absent(
                 name, f"The model {name[:200]} is not served here; {', '.join(self.names)} is."

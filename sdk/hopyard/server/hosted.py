@@ -57,7 +57,9 @@ class Door:
 
 
 class Hosted:
-    """The only door to a model's user code once it is loaded. `batching` is None where it is off."""
+    """The only door to a model's user code once it is loaded. `batching` is None where it is off;
+    `concurrency` sync calls are made at a time, in as many threads.
+    """
 
     def __init__(
         self,
@@ -68,6 +70,7 @@ class Hosted:
         metrics: Metrics,
         batching: BatchLimits | None,
         stuck_seconds: float,
+        concurrency: int = 1,
     ) -> None:
         self.name = model.name
         self.version = model.version
@@ -78,6 +81,7 @@ class Hosted:
         self._loop = loop
         self._metrics = metrics
         self._batching = batching
+        self._concurrency = concurrency
         self._stuck_seconds = stuck_seconds
         self.serve(model)
 
@@ -180,5 +184,5 @@ class Hosted:
         if not operation.is_rowwise:
             return lambda call: run(call, self.finish)
         if self._batching:
-            return Batcher(run, self.finish, self._batching, self._loop)
+            return Batcher(run, self.finish, self._batching, self._loop, slots=self._concurrency)
         return lambda call: run(call, self.finish)

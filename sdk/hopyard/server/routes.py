@@ -66,8 +66,9 @@ class Routes:
     def rebuild(self) -> None:
         """Learn the doors anew, after models came or went."""
         self._doors = {}
-        for hosted in self._dataplane.hosted.values():
-            for name in {hosted.name, hosted.key}:
+        plane = self._dataplane
+        for hosted in plane.hosted.values():
+            for name in {hosted.name, hosted.key, *([plane.name] if len(plane.hosted) == 1 else [])}:
                 for verb, door in hosted.verbs.items():
                     self._doors[f"/v1/models/{name}:{verb}".encode()] = (door, False)
                 if hosted.tensors and "infer" not in hosted.operations:
