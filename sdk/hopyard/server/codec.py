@@ -4,6 +4,7 @@ import json
 import re
 from collections import deque
 from collections.abc import Callable, KeysView, Mapping, ValuesView
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,7 @@ from hopyard.server.replies import Problem
 _PLAIN = orjson.OPT_SERIALIZE_NUMPY
 _FORGIVING = _PLAIN | orjson.OPT_NON_STR_KEYS
 _MAX_DEPTH = 200
+_GZIP = b"\x1f\x8b"
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]").search
 
 
@@ -31,7 +33,11 @@ class Unserialisable(TypeError):
 
 def decode(body: bytes) -> list[Any]:
     """Return the rows of a V1 body: the list under `instances` or `inputs`. Raises BadBody."""
-    document = parse(body)
+    return rows_in(parse(body))
+
+
+def rows_in(document: Any) -> list[Any]:
+    """Return the rows of a V1 body that was parsed. Raises BadBody."""
     if not isinstance(document, dict):
         raise BadBody(f'The body is {_kind(document)}; send an object such as {{"instances": [...]}}.')
     if "instances" in document:
@@ -66,9 +72,9 @@ def dumps(value: Any, *, place: str = "the answer") -> bytes:
         pass
     try:
         return orjson.dumps(_with_plain_keys(value, set()), default=_default, option=_FORGIVING)
-    except TypeError as error:
+    except Exception as error:  # a value's own code may fail in any way
         where, culprit, problem = _locate(value, place, error, ())
-        cause = problem.__cause__ or problem
+        cause = _said(problem.__cause__ or problem)
         raise Unserialisable(
             f"{where} is a {_type_name(culprit)}, which JSON cannot hold ({cause})."
         ) from None
@@ -81,6 +87,8 @@ def parse(body: bytes) -> Any:
     except orjson.JSONDecodeError as error:
         if b"NaN" in body or b"Infinity" in body:
             return _parse_with_nan(body)
+        if body.startswith(_GZIP):
+            raise BadBody("The body is compressed; send it as it is, without Content-Encoding.") from None
         if not body.strip():
             raise BadBody('The body is empty; send {"instances": [...]}.') from None
         raise BadBody(
@@ -150,7 +158,7 @@ def _plain_key(key: Any) -> Any:
     return key.item() if type(key).__module__ == "numpy" and hasattr(key, "item") else key
 
 
-def _locate(value: Any, place: str, error: TypeError, around: tuple[int, ...]) -> tuple[str, Any, TypeError]:
+def _locate(value: Any, place: str, error: Exception, around: tuple[int, ...]) -> tuple[str, Any, Exception]:
     """Walk to the innermost value that orjson refuses; return its place, itself and why."""
     around = (*around, id(value))
     for name, item in _children(value) if len(around) <= _MAX_DEPTH else ():
@@ -158,17 +166,25 @@ def _locate(value: Any, place: str, error: TypeError, around: tuple[int, ...]) -
             return f"{place}[{name!r}]", item, TypeError("it holds itself")
         try:
             orjson.dumps(_with_plain_keys(item, set(around)), default=_default, option=_FORGIVING)
-        except TypeError as problem:
+        except Exception as problem:
             return _locate(item, f"{place}[{name!r}]", problem, around)
     return place, value, error
 
 
 def _children(value: Any) -> list[tuple[Any, Any]]:
-    if isinstance(value, Mapping):
-        return list(value.items())
-    if isinstance(value, list | tuple):
-        return list(enumerate(value))
+    with suppress(Exception):
+        if isinstance(value, Mapping):
+            return list(value.items())
+        if isinstance(value, list | tuple):
+            return list(enumerate(value))
     return []
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return type(error).__name__
 
 
 def _type_name(value: Any) -> str:

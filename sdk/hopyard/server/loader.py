@@ -8,9 +8,9 @@ from types import ModuleType
 from typing import Any
 
 from hopyard.server.failures import Failure, one_line, trimmed_traceback
-from hopyard.server.flavors import Flavor, Host, Model, predict
+from hopyard.server.flavors import Flavor, Host, Model, kserve, predict
 
-FLAVORS: tuple[Flavor, ...] = (predict,)
+FLAVORS: tuple[Flavor, ...] = (kserve, predict)
 try:
     from hopyard.server.flavors import v2
 
@@ -19,26 +19,6 @@ except ImportError:
     pass
 
 
-class _NoPrep:
-    class Preparation:
-        run_as_main = False
-        handed_over = False
-        globals: dict = {}
-
-    @staticmethod
-    def prepare(source, host):
-        return _NoPrep.Preparation()
-
-
-try:
-    from hopyard.server.flavors import kserve
-
-    if hasattr(kserve, "prepare"):
-        FLAVORS = (kserve, *FLAVORS)
-    else:
-        kserve = _NoPrep
-except ImportError:
-    kserve = _NoPrep
 LISTED_FILES = 40
 DISTRIBUTIONS = {
     "attr": "attrs",
@@ -71,7 +51,7 @@ def load(script: Path, host: Host, *, arguments: Sequence[str] = ()) -> list[Mod
         return flavor.build(found, host)
 
 
-def _import(script: Path, source: bytes, preparation: Any, arguments: Sequence[str]) -> ModuleType:
+def _import(script: Path, source: bytes, preparation: kserve.Preparation, arguments: Sequence[str]) -> ModuleType:
     path = script.absolute()
     module = ModuleType("__main__" if preparation.run_as_main else _module_name(path.stem))
     module.__file__ = str(path)

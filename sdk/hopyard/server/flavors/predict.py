@@ -6,14 +6,15 @@ any other what the protocol carries: lists from V1, arrays from V2.
 
 import gc
 import inspect
+import os
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from hopyard.server import arrays, codec, rows
+from hopyard.server import arrays, cloudevents, codec, rows
 from hopyard.server.failures import Failure
 from hopyard.server.flavors import Exchange, Host, Model, Operation, Reply
-from hopyard.server.tensors import TensorRequest
+from hopyard.server.tensors import TensorRequest, numpy_module
 
 STYLE = "Predict"
 VERBS = ("predict", "classify", "regress", "explain")
@@ -44,7 +45,7 @@ def build(found: type, host: Host) -> list[Model]:
         )
     kinds = {verb: _kind(methods[verb]) for verb in operations}
     verbs = {
-        verb: Exchange(operation, arrays.decode if kinds[verb] == "array" else _decode, _encode)
+        verb: Exchange(operation, _decode_array if kinds[verb] == "array" else _decode, _encode)
         for verb, operation in operations.items()
     }
     tensors = Exchange(
@@ -73,13 +74,37 @@ def build(found: type, host: Host) -> list[Model]:
 
 
 def _decode(request: Any) -> Any:
+    headers = request.headers
+    if b"ce-specversion" in headers or headers.get(b"content-type", b"").startswith(cloudevents.STRUCTURED):
+        return _decode_event(request)
     return codec.decode(request.body)
+
+
+def _decode_array(request: Any) -> Any:
+    headers = request.headers
+    if b"ce-specversion" in headers or headers.get(b"content-type", b"").startswith(cloudevents.STRUCTURED):
+        return numpy_module().asarray(_decode_event(request))
+    return arrays.decode(request)
+
+
+def _decode_event(request: Any) -> Any:
+    event = cloudevents.unwrap(request.headers, request.body)
+    if event is None:
+        return codec.decode(request.body)
+    request.notes = event
+    return codec.rows_in(event.data)
 
 
 def _encode(value: Any, request: Any) -> Any:
     if type(value) is not list and (hasattr(value, "__next__") or hasattr(value, "__anext__")):
         return Reply(stream=value, content_type=b"application/x-ndjson")
-    return codec.encode(value)
+    body = codec.encode(value)
+    return body if request.notes is None else _wrapped(body, request)
+
+
+def _wrapped(body: bytes, request: Any) -> Reply:
+    model = request.target.rpartition(b"/")[2].partition(b":")[0].decode("latin-1")
+    return cloudevents.wrap(body, request.notes, model, cloudevents.Manners.of(os.environ))
 
 
 def _decode_tensors_as_lists(asked: TensorRequest) -> Any:

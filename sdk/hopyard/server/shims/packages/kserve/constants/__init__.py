@@ -1,0 +1,3 @@
+"""`kserve.constants`."""
+
+from .constants import *  # noqa: F403

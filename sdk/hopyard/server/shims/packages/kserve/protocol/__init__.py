@@ -1,0 +1,1 @@
+"""`kserve.protocol`: what handlers receive and answer with."""

@@ -1,0 +1,1 @@
+"""`kserve.protocol.grpc`: the protocol's messages."""

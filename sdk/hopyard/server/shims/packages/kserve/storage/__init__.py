@@ -1,0 +1,5 @@
+"""`kserve.storage`: model files from where they are to where a script wants them."""
+
+from .storage import Storage
+
+__all__ = ["Storage"]

@@ -1,0 +1,5 @@
+"""`kserve.utils`."""
+
+from . import utils
+
+__all__ = ["utils"]

@@ -1,0 +1,5 @@
+"""torch.nn.functional"""
+
+
+def softmax(tensor, dim):
+    return tensor
