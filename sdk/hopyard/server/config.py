@@ -6,6 +6,7 @@ Nothing else in this package reads the environment. An argument overrides its va
 
 import argparse
 import dataclasses
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -72,6 +73,13 @@ def _batching(text: str) -> str:
     return text.lower()
 
 
+def _object(text: str) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("it is a JSON object")
+    return value
+
+
 def _logging_mode(text: str) -> str:
     if text.upper() not in LOGGING_MODES:
         raise ValueError(f"it is one of {', '.join(LOGGING_MODES)}")
@@ -96,6 +104,13 @@ class Config:
     script: Annotated[Path | None, Setting("the .py file that holds the model's class", Path)] = None
     class_name: Annotated[str, Setting("the class to serve, where the script has several")] = ""
     model_name: Annotated[str, Setting("name in URLs; the script's name without .py unless given")] = ""
+    class_args: Annotated[
+        dict[str, Any] | None,
+        Setting("JSON object of arguments and parameters for the class, as MLRun's", _object),
+    ] = None
+    data_urls: Annotated[bool, Setting("on: fetch the data_url of a request to a V2ModelServer", _switch)] = (
+        False
+    )
     host: Annotated[str, Setting("address of the private port")] = "127.0.0.1"
     port: Annotated[int, Setting("private port; 0 lets the kernel choose", _port)] = 8080
     grpc_port: Annotated[int | None, Setting("port for gRPC alone; PORT answers it as well", _port)] = None

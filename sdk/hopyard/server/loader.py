@@ -8,17 +8,9 @@ from types import ModuleType
 from typing import Any
 
 from hopyard.server.failures import Failure, one_line, trimmed_traceback
-from hopyard.server.flavors import Flavor, Host, Model, kserve, predict
+from hopyard.server.flavors import Flavor, Host, Model, kserve, predict, v2
 
-FLAVORS: tuple[Flavor, ...] = (kserve, predict)
-try:
-    from hopyard.server.flavors import v2
-
-    FLAVORS = (v2, *FLAVORS) if hasattr(v2, "build") else FLAVORS
-except ImportError:
-    pass
-
-
+FLAVORS: tuple[Flavor, ...] = (v2, kserve, predict)
 LISTED_FILES = 40
 DISTRIBUTIONS = {
     "attr": "attrs",
@@ -51,7 +43,9 @@ def load(script: Path, host: Host, *, arguments: Sequence[str] = ()) -> list[Mod
         return flavor.build(found, host)
 
 
-def _import(script: Path, source: bytes, preparation: kserve.Preparation, arguments: Sequence[str]) -> ModuleType:
+def _import(
+    script: Path, source: bytes, preparation: kserve.Preparation, arguments: Sequence[str]
+) -> ModuleType:
     path = script.absolute()
     module = ModuleType("__main__" if preparation.run_as_main else _module_name(path.stem))
     module.__file__ = str(path)

@@ -75,5 +75,7 @@ class Loading:
             observe=self._metrics.observe_stage,
             hand_over=self._thread.answer_and_go_on,
             class_name=settings.class_name,
+            options=settings.class_args or {},
+            fetches_data_urls=settings.data_urls,
         )
         return loader.load(settings.script, host, arguments=settings.arguments)

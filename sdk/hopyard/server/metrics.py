@@ -173,9 +173,7 @@ class _Sum:
                 histogram = told.setdefault(model, Histogram(CLIENT_BUCKETS))
                 _add(histogram, *_coarser(each.seconds))
         name = f"request_{stage}_seconds"
-        lines = _heading(
-            name, "histogram", f"{_NAMES.get(stage, stage)} request latency"
-        )
+        lines = _heading(name, "histogram", f"{_NAMES.get(stage, stage)} request latency")
         for model, histogram in sorted(told.items()):
             lines += histogram.lines(name, f'model_name="{_escaped(model)}"')
         return lines
@@ -211,7 +209,7 @@ def of_process() -> bytes:
         ("process_resident_memory_bytes", "gauge"): int(fields[21]) * page,
         ("process_virtual_memory_bytes", "gauge"): int(fields[20]),
         ("process_start_time_seconds", "gauge"): _boot_seconds() + int(fields[19]) / tick,
-        ("process_open_fds", "gauge"): len(os.listdir("/proc/self/fd")),
+        ("process_open_fds", "gauge"): sum(1 for _ in Path("/proc/self/fd").iterdir()),
     }
     lines = []
     for (name, kind), value in told.items():

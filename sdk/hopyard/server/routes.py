@@ -6,11 +6,13 @@ The URLs that predictions are made at are looked up as raw bytes; everything els
 import re
 from collections.abc import Callable
 from time import time
+from typing import cast
 from urllib.parse import unquote
 
 from hopyard.server import codec, v2
 from hopyard.server.calls import Books, HttpCall, TensorCall
 from hopyard.server.dataplane import DataPlane
+from hopyard.server.flavors.v2 import addressing
 from hopyard.server.hosted import Door, Hosted
 from hopyard.server.keys import KeyRing
 from hopyard.server.pages import Pages, Scrape, refuse, tell
@@ -23,6 +25,8 @@ _V2_MODEL = re.compile(r"/v2/models/+([^/]+)(?:/versions/([^/]+))?(?:/+(.*?))?/*
 _REPOSITORY = re.compile(r"/v2/repository/models/([^/]+)/(load|unload)").fullmatch
 _NO_KEY = b"www-authenticate: ApiKey\r\n"
 _PUBLIC = ("/v2/health/live", "/v2/health/ready", "/metrics")
+
+Way = Callable[[Request, Door], None]
 
 
 class Routes:
@@ -41,7 +45,7 @@ class Routes:
         self._keys = keys
         self._books = books
         self._pages = Pages(dataplane, books.metrics, server_version=server_version, scrape=scrape)
-        self._doors: dict[bytes, tuple[Door, bool]] = {}
+        self._doors: dict[bytes, tuple[Door, Way]] = {}
 
     def rebuild(self) -> None:
         """Learn the doors anew, after models came or went."""
@@ -49,16 +53,25 @@ class Routes:
         plane = self._dataplane
         for hosted in plane.hosted.values():
             for name in {hosted.name, hosted.key, *([plane.name] if len(plane.hosted) == 1 else [])}:
-                for verb, door in hosted.verbs.items():
-                    self._doors[f"/v1/models/{name}:{verb}".encode()] = (door, False)
-                if hosted.tensors and "infer" not in hosted.operations:
-                    self._doors[f"/v2/models/{name}/infer".encode()] = (hosted.tensors, True)
+                self._doors |= self._doors_of(name, hosted)
+
+    def _doors_of(self, name: str, hosted: Hosted) -> dict[bytes, tuple[Door, Way]]:
+        doors: dict[bytes, tuple[Door, Way]] = {}
+        for verb, door in hosted.verbs.items():
+            doors[f"/v1/models/{name}:{verb}".encode()] = (door, self._predict)
+        if hosted.tensors:
+            doors[f"/v2/models/{name}/infer".encode()] = (hosted.tensors, self._infer)
+        for operation, door in hosted.operations.items():
+            if operation not in ("", "*"):
+                doors[f"/v2/models/{name}/{operation}".encode()] = (door, self._operate)
+        return doors
 
     def __call__(self, request: Request) -> None:
         """Answer one request, now or later."""
         found = self._doors.get(request.target)
         if found is not None and request.refusal is None and request.method == b"POST":
-            self._infer(request, *found)
+            door, way = found
+            way(request, door)
         else:
             try:
                 self._route(request)
@@ -77,7 +90,7 @@ class Routes:
         if path not in _PUBLIC and not self._allowed(request):
             return
         if page is not None and not (path == "/" and request.method == b"POST"):
-            self._get(request, page)
+            (self._list if path.startswith("/v2/models") else self._get)(request, page)
         elif match := _V1(path):
             self._v1(request, *match.groups())
         elif match := _V1_MODEL(path):
@@ -101,6 +114,13 @@ class Routes:
         else:
             _wrong_method(request, b"GET, HEAD")
 
+    def _list(self, request: Request, page: Callable[[Request], None]) -> None:
+        """MLRun's clients also POST to the list of models."""
+        if request.method == b"POST":
+            page(request)
+        else:
+            self._get(request, page)
+
     def _post(self, request: Request, act: Callable[[Request], None]) -> None:
         if request.method == b"POST":
             act(request)
@@ -109,23 +129,35 @@ class Routes:
 
     # Inference
 
-    def _infer(self, request: Request, door: Door, is_tensors: bool) -> None:
-        key_id = None
-        if self._keys is not None:
-            key_id = self._keys.identify(request.headers, time())
-            if key_id is None:
-                door.counters.observe(401, 0.0)
-                self._unauthorized(request)
-                return
+    def _predict(self, request: Request, door: Door) -> None:
+        key_id = self._key_id(request, door)
+        if key_id is None:
+            return
         hosted = door.hosted
         if hosted.reason or hosted.model.trouble():
             self._not_ready(request, door)
-        elif is_tensors:
-            self._infer_tensors(request, hosted, door, key_id)
         else:
-            HttpCall(request, door, self._books, key_id).start()
+            HttpCall(request, door, self._books, key_id or None).start()
 
-    def _infer_tensors(self, request: Request, hosted: Hosted, door: Door, key_id: str | None) -> None:
+    def _operate(self, request: Request, door: Door) -> None:
+        """Ask in the style's own words; tensors where the body holds some, and the style says what is ready."""
+        hosted = door.hosted
+        accepts = hosted.model.accepts_tensors
+        if door.verb == "infer" and hosted.tensors and accepts and accepts(request):
+            self._infer(request, hosted.tensors)
+            return
+        key_id = self._key_id(request, door)
+        if key_id is not None:
+            HttpCall(request, door, self._books, key_id or None).start()
+
+    def _infer(self, request: Request, door: Door) -> None:
+        key_id = self._key_id(request, door)
+        if key_id is None:
+            return
+        hosted = door.hosted
+        if hosted.reason or hosted.model.trouble():
+            self._not_ready(request, door)
+            return
         try:
             asked = v2.read(request, hosted.name, hosted.version)
         except Problem as problem:
@@ -133,7 +165,17 @@ class Routes:
             refuse(request, problem)
             return
         sender = v2.RestSender(request, asked)
-        TensorCall(asked, sender, door, self._books, size=len(request.body), key_id=key_id).start()
+        TensorCall(asked, sender, door, self._books, size=len(request.body), key_id=key_id or None).start()
+
+    def _key_id(self, request: Request, door: Door) -> str | None:
+        """The id of the caller's key, empty where none is asked for; None if the caller was refused."""
+        if self._keys is None:
+            return ""
+        key_id = self._keys.identify(request.headers, time())
+        if key_id is None:
+            door.counters.observe(401, 0.0)
+            self._unauthorized(request)
+        return key_id
 
     def _not_ready(self, request: Request, door: Door) -> None:
         try:
@@ -148,7 +190,7 @@ class Routes:
         if request.method != b"POST":
             _wrong_method(request, b"POST")
         elif door is not None:
-            self._infer(request, door, False)
+            self._predict(request, door)
         else:
             self._no_verb(request, hosted, verb)
 
@@ -162,27 +204,31 @@ class Routes:
         raise Problem(404, f"There is no verb {verb[:50]}; there are {has}.", "NotFound")
 
     def _v2(self, request: Request, name: str, version: str | None, operation: str | None) -> None:
-        hosted = self._dataplane.find(name, version or "")
-        operation = operation or ""
+        hosted, operation = self._meant(name, version, operation or "")
         own = hosted.operations.get(operation) or hosted.operations.get("*")
-        accepts = hosted.model.accepts_tensors
-        if operation == "infer" and hosted.tensors and (own is None or (accepts and accepts(request))):
-            if request.method == b"POST":
-                self._infer(request, hosted.tensors, True)
-            else:
-                _wrong_method(request, b"POST")
-        elif own is not None and hosted.loaded:
-            HttpCall(request, own, self._books, None).start()
+        if own is not None and hosted.loaded:
+            self._operate(request, own)
+        elif operation == "infer" and hosted.tensors:
+            self._post(request, lambda request: self._infer(request, cast(Door, hosted.tensors)))
         elif operation == "":
             self._get(request, lambda request: tell(request, hosted.metadata()))
         elif operation == "ready":
             self._get(request, lambda request: self._pages.model_ready(request, hosted))
-        elif operation in hosted.verbs and request.method == b"POST":
-            self._infer(request, hosted.verbs[operation], False)
+        elif operation in hosted.verbs:
+            self._post(request, lambda request: self._predict(request, hosted.verbs[operation]))
         else:
             hosted.admit()
             sentence = f"Nothing is at {operation[:100]} of the model {hosted.name}; ask /infer."
             raise Problem(404, sentence, "NotFound")
+
+    def _meant(self, name: str, version: str | None, operation: str) -> tuple[Hosted, str]:
+        """The model and what to ask it. Where models have operations of their own, `/v2/models/infer` asks the
+        first, which is an ensemble if there is one.
+        """
+        first = next(iter(self._dataplane.hosted.values()), None)
+        if first and not operation and name in first.operations and name not in self._dataplane.names:
+            return first, name
+        return self._dataplane.find(name, version or ""), operation
 
     def _addressed(self, request: Request) -> None:
         """`POST /` names model and operation in its body, for carriers that have no URL."""
@@ -190,10 +236,10 @@ class Routes:
             document = codec.parse(request.body)
         except codec.BadBody:
             document = None
-        given = document if isinstance(document, dict) else {}
-        name = str(given.get("model") or next(iter(self._dataplane.names), ""))
-        version = str(given.get("version") or "")
-        self._v2(request, name, version, str(given.get("operation") or "infer"))
+        meant = addressing.address(document, "/")
+        self._v2(
+            request, meant.model or next(iter(self._dataplane.names), ""), meant.version, meant.operation
+        )
 
     # Who may
 

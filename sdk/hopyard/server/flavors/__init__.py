@@ -109,7 +109,8 @@ class Host:
     """What a flavor may know and use of the server that loads it.
 
     `name`, `version`: those the platform or the command line gave. `options`: class arguments and parameters
-    for styles that take them. `in_thread(call)`: run a sync callable in the model's thread, from a coroutine.
+    for styles that take them. `fetches_data_urls`: whether callers may name a URL to fetch the input from.
+    `in_thread(call)`: run a sync callable in the model's thread, from a coroutine.
     `observe(model, stage, seconds)`: a stage (`preprocess`, `predict`, `postprocess`, `explain`) took so long.
     `hand_over(models)`: serve these from now on and return when the server stops; for scripts that start their
     server themselves. It must be called in the thread that loads.
@@ -123,6 +124,7 @@ class Host:
     hand_over: Callable[[Sequence[Model]], None]
     class_name: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    fetches_data_urls: bool = False
 
 
 class Flavor(Protocol):

@@ -13,7 +13,7 @@ from typing import Any
 
 from hopyard.server import arrays, cloudevents, codec, rows
 from hopyard.server.failures import Failure
-from hopyard.server.flavors import Exchange, Host, Model, Operation, Reply
+from hopyard.server.flavors import Alone, Exchange, Host, Model, Operation, Reply
 from hopyard.server.tensors import TensorRequest, numpy_module
 
 STYLE = "Predict"
@@ -32,7 +32,7 @@ def build(found: type, host: Host) -> list[Model]:
     instance = found()
     methods = {verb: getattr(instance, verb, None) for verb in VERBS}
     operations = {
-        verb: Operation(run=method, is_async=_is_async(method), is_rowwise=True)
+        verb: Operation(run=_taking(method), is_async=_is_async(method), is_rowwise=True)
         for verb, method in methods.items()
         if callable(method)
     }
@@ -71,6 +71,15 @@ def build(found: type, host: Host) -> list[Model]:
             unload=unload,
         )
     ]
+
+
+def _taking(method: Any) -> Any:
+    """The method for payloads as they come; what must not be joined with others is unwrapped."""
+
+    def run(payload: Any) -> Any:
+        return method(payload.payload if type(payload) is Alone else payload)
+
+    return run
 
 
 def _decode(request: Any) -> Any:

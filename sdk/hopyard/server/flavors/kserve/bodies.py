@@ -8,6 +8,7 @@ from hopyard.server import cloudevents, codec
 from hopyard.server.cloudevents import Event, Manners
 from hopyard.server.flavors.kserve import answers
 from hopyard.server.flavors.kserve.pipeline import Asked, Loop, Pipeline
+from hopyard.server.headers import as_text
 from hopyard.server.replies import JSON, Problem, Reply
 
 JSON_TYPES = (b"", JSON, cloudevents.STRUCTURED, b"application/ld+json", b"application/octet-stream")
@@ -36,7 +37,7 @@ def decoder(line: Pipeline, loop: Loop) -> Callable[[Any], Asked]:
         answered: dict[str, str] = {}
         if answers_headers or event is not None:
             request.notes = Notes(event, answered)
-        return Asked(value, text_headers(request.headers) if reads_headers else {}, answered)
+        return Asked(value, as_text(request.headers) if reads_headers else {}, answered)
 
     return decode
 
@@ -101,11 +102,6 @@ def checker(key: str) -> Callable[[Any], Any]:
         return value
 
     return check
-
-
-def text_headers(headers: Mapping[bytes, bytes]) -> dict[str, str]:
-    """Return headers as handlers get them, names in lower case."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
 
 
 @lru_cache(maxsize=256)
