@@ -5,11 +5,25 @@ from django.conf import settings
 from serving.models import Serving
 
 
+def path_base(serving: Serving) -> str:
+    """What stands before `/v1/…` and `/v2/…` on the path address."""
+    return f"{settings.PUBLIC_URL}/inference/{serving.project.name}/{serving.name}"
+
+
+def direct_base(serving: Serving) -> str:
+    """What stands before `/v1/…` and `/v2/…` on the port."""
+    return f"http://{grpc_address(serving)}"
+
+
+def grpc_address(serving: Serving) -> str:
+    """Host and port; gRPC is spoken on the port alone, beside HTTP."""
+    return f"{settings.REPLICA_HOST}:{serving.port}"
+
+
 def path_url(serving: Serving) -> str:
     """Without the verb, which follows after a colon."""
-    base = f"{settings.PUBLIC_URL}/inference/{serving.project.name}/{serving.name}"
-    return f"{base}/v1/models/{serving.name}"
+    return f"{path_base(serving)}/v1/models/{serving.name}"
 
 
 def direct_url(serving: Serving) -> str:
-    return f"http://{settings.REPLICA_HOST}:{serving.port}/v1/models/{serving.name}"
+    return f"{direct_base(serving)}/v1/models/{serving.name}"

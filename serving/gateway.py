@@ -1,27 +1,25 @@
 """Passes a prediction request to a ready replica, and to another one if the first cannot be reached."""
 
+import contextlib
 import functools
 import itertools
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 import httpx
 from django.conf import settings
 
+from serving import headers as passing
 from serving import queries, work
 from serving.models import Serving
 from serving.places import Places
+from serving.streams import Stream
 
-PASSED_ON = ("content-type", "content-encoding", "accept", "ce-id", "ce-source", "ce-type", "ce-specversion")
-DROPPED = {
-    "connection",
-    "keep-alive",
-    "transfer-encoding",
-    "content-encoding",
-    "content-length",
-    "date",
-    "server",
-}
+PATH_CHARACTERS = "/:@!$&'()*+,;=~"  # beside letters and digits, what stands for itself in a path
+WITHOUT_BODY = (204, 304)
+CONNECT_SECONDS = 2
 
 ROUNDS = 2  # a kept connection may have been closed by its replica just now
 
@@ -34,13 +32,28 @@ _places = Places()
 
 @dataclass(frozen=True)
 class Answer:
-    """A replica's answer, or the gateway's own when no replica gave one."""
+    """A replica's answer, or the gateway's own when no replica gave one.
+
+    `body` is all of it, unless it comes as a `stream`, which has to be closed. Names of headers are in lower
+    case; without `content-type` the replica sent none.
+    """
 
     status: int
-    body: bytes
+    body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     error: str = ""
     code: str = ""
+    stream: Stream | None = None
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What each replica is sent until one answers; `target` begins with a slash."""
+
+    method: str
+    target: str
+    body: bytes
+    headers: list[passing.Raw]
 
 
 def forward(
@@ -49,68 +62,89 @@ def forward(
     method: str,
     path: str,
     body: bytes,
-    headers: dict[str, str],
+    headers: Mapping[str, str],
     request_id: str,
+    query: str = "",
     caller: str = "browser",
 ) -> Answer:
     """Send the request to the serving's replicas in turn.
 
-    `caller` has been authorised already: the id of a key, or “browser” for somebody who is signed in.
+    `path` is decoded, `query` is not. `caller` has been authorised already: the id of a key, or “browser” for
+    somebody who is signed in.
     """
     addresses = queries.ready_addresses(serving)
     if not addresses:
         return _refusal(serving)
-    with _places.of(serving.pk) as is_free:
-        if not is_free:
+    target = f"/{quote(path, safe=PATH_CHARACTERS)}" + (f"?{query}" if query else "")
+    ours = {
+        "x-hopyard-internal": serving.gateway_token,
+        "x-hopyard-caller": caller,
+        "x-request-id": request_id,
+    }
+    try:
+        sent = [*passing.of_request(headers), *((n.encode(), v.encode()) for n, v in ours.items())]
+    except UnicodeEncodeError:
+        return Answer(400, error="A header of the request is not valid.", code="BadRequest")
+    with contextlib.ExitStack() as held:
+        if not held.enter_context(_places.of(serving.pk)):
             error = f"{serving} has as many requests under way as the platform passes on; try again soon."
-            return Answer(503, b"", {"Retry-After": "1"}, error, "Busy")
-        sent = {name: value for name, value in headers.items() if name.lower() in PASSED_ON}
-        sent |= {
-            "X-Hopyard-Internal": serving.gateway_token,
-            "X-Hopyard-Caller": caller,
-            "X-Request-Id": request_id,
-        }
-        return _send_to_one(serving, addresses, method, path, body, sent)
+            return Answer(503, b"", {"retry-after": "1"}, error, "Busy")
+        answer = _send_to_one(serving, addresses, _Request(method, target, body, sent))
+        if answer.stream is not None:
+            answer.stream.holds(held.pop_all())
+        return answer
 
 
-def _send_to_one(
-    serving: Serving, addresses: list[str], method: str, path: str, body: bytes, headers: dict[str, str]
-) -> Answer:
+def _send_to_one(serving: Serving, addresses: list[str], request: _Request) -> Answer:
     """Try the replicas in turn: every one that cannot be reached, but only one more if one dies of the request."""
     first = next(_turn) % len(addresses)
     deaths = 0
     for address in [*addresses[first:], *addresses[:first]] * ROUNDS:
         try:
-            response = _client().request(method, f"http://{address}/{path}", content=body, headers=headers)
+            return _ask(address, request)
         except (httpx.InvalidURL, UnicodeEncodeError):
-            return Answer(
-                400, b"", error="The address or a header of the request is not valid.", code="BadRequest"
-            )
+            return Answer(400, error="The address of the request is not valid.", code="BadRequest")
         except (httpx.ConnectError, httpx.ConnectTimeout):
             _tell_worker(serving)
             continue
         except httpx.TimeoutException:
             seconds = settings.INFERENCE_TIMEOUT_SECONDS
-            return Answer(504, b"", error=f"{serving} did not answer within {seconds} s.", code="TimedOut")
+            return Answer(504, error=f"{serving} did not answer within {seconds} s.", code="TimedOut")
         except httpx.HTTPError:
             deaths += 1
             if deaths > 1:
                 break
             continue
-        kept = {name: value for name, value in response.headers.items() if name.lower() not in DROPPED}
-        return Answer(response.status_code, response.content, kept)
     _tell_worker(serving)
-    return Answer(502, b"", error=f"No replica of {serving} could be reached; try again.", code="NoReplica")
+    return Answer(502, error=f"No replica of {serving} could be reached; try again.", code="NoReplica")
+
+
+def _ask(address: str, request: _Request) -> Answer:
+    """One replica's answer: whole where its length is said, else as a stream, which is never asked for twice."""
+    url = f"http://{address}{request.target}"
+    seconds = httpx.Timeout(settings.INFERENCE_TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
+    extensions = {"timeout": seconds.as_dict()}
+    sent = httpx.Request(
+        request.method, url, headers=request.headers, content=request.body, extensions=extensions
+    )
+    response = _transport().handle_request(sent)
+    is_head = request.method == "HEAD"
+    headers = passing.of_answer(response.headers.raw, keeps_length=is_head)
+    is_whole = is_head or response.status_code in WITHOUT_BODY or "content-length" in response.headers
+    if not is_whole:
+        return Answer(response.status_code, headers=headers, stream=Stream(response))
+    with contextlib.closing(response):
+        return Answer(response.status_code, b"".join(response.iter_raw()), headers)
 
 
 def _refusal(serving: Serving) -> Answer:
     if serving.wanted_replicas == 0:
-        return Answer(409, b"", error=f"{serving} is not running; start it first.", code="NotRunning")
+        return Answer(409, error=f"{serving} is not running; start it first.", code="NotRunning")
     if serving.has_given_up and serving.failure:
         reason = serving.failure["reason"]
-        return Answer(503, b"", error=f"{serving} failed: {reason}", code=serving.failure["code"])
+        return Answer(503, error=f"{serving} failed: {reason}", code=serving.failure["code"])
     return Answer(
-        503, b"", {"Retry-After": "2"}, f"{serving} is starting: {serving.condition_reason}.", "Starting"
+        503, b"", {"retry-after": "2"}, f"{serving} is starting: {serving.condition_reason}.", "Starting"
     )
 
 
@@ -123,7 +157,9 @@ def _tell_worker(serving: Serving) -> None:
 
 
 @functools.cache
-def _client() -> httpx.Client:
-    """One client a process, so that connections to replicas are kept open."""
-    timeout = httpx.Timeout(settings.INFERENCE_TIMEOUT_SECONDS, connect=2)
-    return httpx.Client(timeout=timeout, trust_env=False)
+def _transport() -> httpx.HTTPTransport:
+    """One a process, so that connections to replicas are kept open. A client would add headers of its own,
+    remember cookies and undo encodings.
+    """
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=settings.WEB_THREADS)
+    return httpx.HTTPTransport(trust_env=False, limits=limits)

@@ -2,7 +2,15 @@
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    JsonResponse,
+    StreamingHttpResponse,
+    UnreadablePostError,
+)
+from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
@@ -17,8 +25,8 @@ _UNKNOWN = "This API key is unknown, expired or revoked; make a new one on the p
 
 
 @csrf_exempt
-@require_http_methods(["GET", "POST"])
-def inference(request: HttpRequest, project: str, serving: str, path: str) -> HttpResponse:
+@require_http_methods(["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"])
+def inference(request: HttpRequest, project: str, serving: str, path: str) -> HttpResponseBase:
     """Check the key, then pass the rest of the path to a ready replica."""
     text = authentication.key_in(request.headers)
     key = authentication.find(text) if text else None
@@ -43,8 +51,9 @@ def inference(request: HttpRequest, project: str, serving: str, path: str) -> Ht
         found,
         method=request.method or "POST",
         path=path,
+        query=request.META.get("QUERY_STRING", ""),
         body=body,
-        headers=dict(request.headers),
+        headers=request.headers,
         request_id=request.META["HOPYARD_REQUEST_ID"],
         caller=key.id,
     )
@@ -80,11 +89,16 @@ def _read(request: HttpRequest, size: int | None, most: int) -> bytes:
     return request.read() if size <= most else b""
 
 
-def _respond(request: HttpRequest, answer: Answer) -> HttpResponse:
+def _respond(request: HttpRequest, answer: Answer) -> HttpResponseBase:
+    response: HttpResponseBase
     if answer.error:
         response = _error(request, answer.status, answer.code, answer.error)
+    elif answer.stream is not None:
+        response = StreamingHttpResponse(answer.stream, status=answer.status)
     else:
         response = HttpResponse(answer.body, status=answer.status)
+    if not answer.error and "content-type" not in answer.headers:
+        del response["Content-Type"]
     for name, value in answer.headers.items():
         response[name] = value
     return response

@@ -24,6 +24,12 @@ class InferenceLogging(models.TextChoices):
     NONE = "NONE", "Nothing"
 
 
+class Batching(models.TextChoices):
+    AUTO = "auto", "Automatic"
+    ON = "on", "Always"
+    OFF = "off", "Never"
+
+
 class Serving(models.Model):
     """A wish (`wanted_replicas` of `revision`) and the last verdict on it.
 
@@ -107,8 +113,11 @@ class Revision(models.Model):
     cores = models.FloatField(default=1.0)
     memory_mb = models.PositiveIntegerField(default=1024)
     gpus = models.PositiveIntegerField(default=0)
-    batching = models.BooleanField(default=False)
+    class_name = models.CharField(max_length=100, blank=True)
+    batching = models.CharField(max_length=4, choices=Batching.choices, default=Batching.AUTO)
     max_batch_size = models.PositiveIntegerField(default=64)
+    max_latency_ms = models.PositiveIntegerField(default=0)
+    max_concurrency = models.PositiveIntegerField(default=1)
     topic = models.CharField(max_length=300, blank=True)
     topic_partitions = models.PositiveIntegerField(default=1)
     topic_replication = models.PositiveIntegerField(default=1)
@@ -189,7 +198,7 @@ class InferenceRecord(models.Model):
     serving = models.ForeignKey(Serving, models.CASCADE, related_name="inference_records")
     revision = models.PositiveIntegerField()
     replica = models.CharField(max_length=60)
-    verb = models.CharField(max_length=20)
+    verb = models.CharField(max_length=100)
     status = models.PositiveIntegerField()
     requested_at = models.DateTimeField()
     duration_us = models.PositiveBigIntegerField()

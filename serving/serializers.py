@@ -6,7 +6,15 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from serving import addresses
-from serving.models import InferenceLogging, InferenceRecord, Replica, Revision, Serving, ServingEvent
+from serving.models import (
+    Batching,
+    InferenceLogging,
+    InferenceRecord,
+    Replica,
+    Revision,
+    Serving,
+    ServingEvent,
+)
 from serving.settings import CREATE
 from serving.states import Status
 
@@ -18,8 +26,12 @@ class ResourcesSerializer(serializers.Serializer[Any]):
 
 
 class BatchingSerializer(serializers.Serializer[Any]):
+    """`enabled` is the older word for modes on and off; where both are given, `mode` counts."""
+
+    mode = serializers.ChoiceField(choices=Batching.choices, required=False)
     enabled = serializers.BooleanField(required=False)
     max_batch_size = serializers.IntegerField(required=False)
+    max_latency_ms = serializers.IntegerField(required=False)
 
 
 class FailureSerializer(serializers.Serializer[Any]):
@@ -64,6 +76,8 @@ class RevisionSerializer(serializers.ModelSerializer[Revision]):
             "replicas",
             "resources",
             "batching",
+            "max_concurrency",
+            "class_name",
             "topic",
             "inference_logging",
             "env",
@@ -73,7 +87,12 @@ class RevisionSerializer(serializers.ModelSerializer[Revision]):
 
     @extend_schema_field(BatchingSerializer)
     def get_batching(self, revision: Revision) -> dict[str, Any]:
-        return {"enabled": revision.batching, "max_batch_size": revision.max_batch_size}
+        return {
+            "mode": revision.batching,
+            "enabled": revision.batching != Batching.OFF,
+            "max_batch_size": revision.max_batch_size,
+            "max_latency_ms": revision.max_latency_ms,
+        }
 
     def get_topic(self, revision: Revision) -> str | None:
         return revision.topic or None
@@ -135,6 +154,8 @@ class SettingsSerializer(serializers.Serializer[Any]):
     replicas = serializers.IntegerField(required=False)
     resources = ResourcesSerializer(required=False, allow_null=True)
     batching = BatchingSerializer(required=False, allow_null=True)
+    max_concurrency = serializers.IntegerField(required=False, allow_null=True)
+    class_name = serializers.CharField(max_length=100, required=False, allow_blank=True, allow_null=True)
     topic = serializers.CharField(max_length=300, required=False, allow_null=True, default=CREATE)
     topic_partitions = serializers.IntegerField(required=False)
     topic_replication = serializers.IntegerField(required=False)
@@ -161,8 +182,9 @@ class SettingsSerializer(serializers.Serializer[Any]):
         flat = {
             **said,
             "environment": said.pop("env", None),
-            "batching": batching.get("enabled"),
+            "batching": _mode(batching),
             "max_batch_size": batching.get("max_batch_size"),
+            "max_latency_ms": batching.get("max_latency_ms"),
             "topic": said.get("topic", CREATE) or "NONE",
         }
         if "topic" not in self.initial_data and self.partial:
@@ -208,3 +230,12 @@ class ReplicaLogSerializer(serializers.Serializer[Any]):
 
 class LogsSerializer(serializers.Serializer[Any]):
     replicas = ReplicaLogSerializer(many=True)
+
+
+def _mode(batching: dict[str, Any]) -> str | None:
+    """What was asked for in either word, None if in neither."""
+    if batching.get("mode"):
+        return str(batching["mode"])
+    if "enabled" in batching:
+        return Batching.ON if batching["enabled"] else Batching.OFF
+    return None

@@ -1,5 +1,6 @@
 """The settings a user gives a serving, checked against the project and turned into a revision."""
 
+import keyword
 import re
 import secrets
 from dataclasses import dataclass, field, fields
@@ -14,7 +15,7 @@ from models_registry.errors import RegistryError
 from models_registry.models import ModelVersion
 from models_registry.services import build_artifact
 from serving.errors import ServingError
-from serving.models import InferenceLogging, Revision, Serving
+from serving.models import Batching, InferenceLogging, Revision, Serving
 
 CREATE = "CREATE"
 NONE = "NONE"
@@ -22,12 +23,14 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 OWN_TOPIC = r"{name}-inf[0-9]{{4}}"
 LEAST_MEMORY_MB = 64
 MOST_ENVIRONMENT = 32 * 1024
+LONGEST_CLASS_NAME = 100
 
 
 @dataclass(frozen=True)
 class Settings:
     """What a user asks for. `model` and `model_version` may be left to the script's path,
-    `Models/<model>/<version>/<file>.py`; `topic` is CREATE, NONE or an existing topic.
+    `Models/<model>/<version>/<file>.py`; `topic` is CREATE, NONE or an existing topic; `class_name` says which
+    class of the script to serve where it has several.
     """
 
     name: str
@@ -39,8 +42,11 @@ class Settings:
     cores: float = 1.0
     memory_mb: int = 1024
     gpus: int = 0
-    batching: bool = False
+    class_name: str = ""
+    batching: str = Batching.AUTO
     max_batch_size: int = 64
+    max_latency_ms: int = 0
+    max_concurrency: int = 1
     topic: str = CREATE
     topic_partitions: int = 1
     topic_replication: int = 1
@@ -54,8 +60,11 @@ COPIED = (
     "cores",
     "memory_mb",
     "gpus",
+    "class_name",
     "batching",
     "max_batch_size",
+    "max_latency_ms",
+    "max_concurrency",
     "topic_partitions",
     "topic_replication",
     "inference_logging",
@@ -68,6 +77,10 @@ LABELS = {
     "script_id": "script",
     "memory_mb": "memory (MB)",
     "gpus": "GPUs",
+    "class_name": "class",
+    "max_batch_size": "largest batch",
+    "max_latency_ms": "longest wait for a batch (ms)",
+    "max_concurrency": "calls at a time",
     "environment": "environment variables",
     "inference_logging": "log of calls",
 }
@@ -104,6 +117,8 @@ def revision(project: Project, wanted: Settings, current: Revision | None) -> Re
     version = _version(project, wanted)
     _check_artifact_version(wanted.artifact_version)
     _check_numbers(wanted)
+    _check_batching(wanted.batching)
+    _check_class_name(wanted.class_name)
     _check_environment(wanted.environment)
     topic = _topic(project, wanted, current)
     return Revision(
@@ -176,14 +191,33 @@ def _check_numbers(wanted: Settings) -> None:
         "memory_mb": (LEAST_MEMORY_MB, platform.MAX_MEMORY_MB),
         "gpus": (0, platform.MAX_GPUS),
         "max_batch_size": (1, 10_000),
+        "max_latency_ms": (0, 10_000),
+        "max_concurrency": (1, 64),
         "topic_partitions": (1, 100),
         "topic_replication": (1, 10),
     }
     for name, (least, most) in bounds.items():
         value = getattr(wanted, name)
         if not least <= value <= most:
-            sentence = f"{label(name).capitalize()} must be between {least} and {most} here, not {value}."
+            shown = label(name)
+            sentence = f"{shown[0].upper()}{shown[1:]} must be between {least} and {most} here, not {value}."
             raise ServingError(sentence, field=name)
+
+
+def _check_batching(mode: str) -> None:
+    if mode not in Batching.values:
+        raise ServingError(f"Batching is auto, on or off, not {mode!r}.", field="batching")
+
+
+def _check_class_name(name: str) -> None:
+    if not name:
+        return
+    if not name.isidentifier() or keyword.iskeyword(name) or len(name) > LONGEST_CLASS_NAME:
+        raise ServingError(
+            f"{name[:LONGEST_CLASS_NAME]!r} cannot be the name of a class; write it as in the script, "
+            "or leave it empty.",
+            field="class_name",
+        )
 
 
 def _check_environment(environment: dict[str, str]) -> None:

@@ -10,6 +10,7 @@ urlpatterns = [
     path("servings/<str:name>/", detail.overview, name="serving"),
     path("servings/<str:name>/edit/", editing.edit, name="serving-edit"),
     path("servings/<str:name>/try/", trying.try_it, name="serving-try"),
+    path("servings/<str:name>/openapi.json", trying.openapi, name="serving-openapi"),
     path("servings/<str:name>/logs/", logs.show, name="serving-logs"),
     path("servings/<str:name>/logs/<str:replica>/", logs.download, name="serving-log-download"),
     path("servings/<str:name>/history/", detail.history, name="serving-history"),

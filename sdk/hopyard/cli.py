@@ -6,6 +6,7 @@ import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,6 +14,8 @@ from hopyard.client.commands import account, asking
 from hopyard.client.commands.models import model
 from hopyard.client.commands.output import Commands, Target
 from hopyard.client.commands.servings import serving
+from hopyard.serving_here import EXAMPLES as SERVE_EXAMPLES
+from hopyard.serving_here import kserve_spellings, server_arguments, welcome
 
 INSTALL = """\
 There is no Hopyard checkout here or above. `hopyard up` starts the platform from one: get the sources, and
@@ -50,15 +53,45 @@ def _checkout(start: Path) -> Path | None:
     return None
 
 
-@main.command()
+@main.command(epilog=SERVE_EXAMPLES)
 @click.argument("script", type=click.Path(exists=True, dir_okay=False))
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- SCRIPT'S ARGUMENTS]")
 @click.option(
-    "--model-dir", type=click.Path(exists=True, file_okay=False), help="Folder of the model's files."
+    "--model-dir",
+    "artifact_dir",
+    type=click.Path(exists=True, file_okay=False),
+    help="Folder of the model's files; otherwise the script's.",
 )
-@click.option("--name", help="Name in the URL; otherwise the script's.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
-def serve(script: str, model_dir: str | None, name: str | None, port: int) -> None:
-    """Answer predictions with SCRIPT in this process, without a platform."""
+@click.option("--name", "model_name", help="Name in the URL; otherwise the script's.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Port for HTTP and gRPC; 0 takes a free one.  [default: 8080]",
+)
+@click.option("--host", help="Address to listen on; 0.0.0.0 for all of this machine.  [default: 127.0.0.1]")
+@click.option("--grpc-port", type=click.IntRange(0, 65535), help="Another port for gRPC alone.")
+@click.option("--workers", type=click.IntRange(1), help="Processes that predict.  [default: 1]")
+@click.option(
+    "--batching",
+    type=click.Choice(["auto", "on", "off"]),
+    help="Predict waiting requests together; auto: if the input example proves that it may be.  [default: auto]",
+)
+@click.option("--max-batch-size", type=click.IntRange(1), help="Most rows predicted together.  [default: 64]")
+@click.option(
+    "--max-latency", type=click.FloatRange(0), help="Seconds a request may wait for others.  [default: 0]"
+)
+@click.option(
+    "--input-example",
+    type=click.Path(exists=True, dir_okay=False),
+    help="JSON that is predicted once before the server is ready.",
+)
+@click.option(
+    "--class", "class_name", metavar="NAME", help="The class to serve, where the script has several."
+)
+@click.option("--reload", is_flag=True, help="Start again when the script or the model's files change.")
+@kserve_spellings
+def serve(script: str, arguments: tuple[str, ...], **given: Any) -> None:
+    """Answer predictions with SCRIPT on this machine, without a platform."""
     try:
         from hopyard.server import main as serve_forever
     except ModuleNotFoundError as error:
@@ -67,9 +100,13 @@ def serve(script: str, model_dir: str | None, name: str | None, port: int) -> No
         raise click.ClickException(
             f"The model server needs {error.name}: pip install 'hopyard[server]'"
         ) from error
-    given = {"--port": str(port), "--artifact-dir": model_dir, "--model-name": name}
-    options = [word for option, value in given.items() if value for word in (option, value)]
-    sys.exit(serve_forever([script, *options]))
+    example = given["input_example"]
+    sys.exit(
+        serve_forever(
+            server_arguments(script, given, arguments),
+            announce=lambda announcement: welcome(announcement, example),
+        )
+    )
 
 
 for command in (account.login, account.logout, account.whoami, model, serving, asking.predict, asking.logs):

@@ -11,7 +11,7 @@ from typing import Any
 from hopyard.client.default import current
 from hopyard.client.errors import InvalidArgument
 from hopyard.client.records import ReplicaLog, Serving
-from hopyard.client.settings import ResourceSettings, Settings, check_name, checked
+from hopyard.client.settings import BatchingSettings, ResourceSettings, Settings, check_name, checked
 
 MODEL_SERVERS = ("FLASK", "PYTHON")
 """What Hopsworks called its server for Python models, before and after 2.5; both mean ours."""
@@ -29,7 +29,7 @@ def create_or_update(  # noqa: PLR0913, PLR0917 - the order is Hopsworks'
     transformer: str | None = None,
     model_server: str | None = None,
     kfserving: bool | None = None,
-    batching_enabled: bool = False,
+    batching_enabled: bool | None = None,
     topic_name: str | None = "CREATE",
     num_partitions: int = 1,
     num_replicas: int = 1,
@@ -40,9 +40,10 @@ def create_or_update(  # noqa: PLR0913, PLR0917 - the order is Hopsworks'
 ) -> Serving:
     """Create the serving, or give an existing one these settings; what cannot be said here it keeps.
 
-    `model_path` is the path of the script, `Models/<model>/<version>/<file>.py`; `instances` is the number
-    of replicas, while `num_partitions` and `num_replicas` belong to the topic of the inference log;
-    `predictor_resource_config` is {"memory": MiB, "cores": number, "gpus": number}.
+    `model_path` is the path of the script, `Models/<model>/<version>/<file>.py`; `batching_enabled` True and
+    False are on and off, None leaves it to the platform, which proves on the model's input example whether it
+    may; `instances` is the number of replicas, while `num_partitions` and `num_replicas` belong to the topic of
+    the inference log; `predictor_resource_config` is {"memory": MiB, "cores": number, "gpus": number}.
 
     Raises ValueError for what cannot be right or is not available here, BadRequest when the platform refuses.
     """
@@ -50,7 +51,7 @@ def create_or_update(  # noqa: PLR0913, PLR0917 - the order is Hopsworks'
     settings: Settings = {
         "model_version": model_version,
         "artifact_version": artifact_version,
-        "batching": {"enabled": bool(batching_enabled)},
+        "batching": _batching(batching_enabled),
         "topic": topic_name or "NONE",
         "topic_partitions": num_partitions,
         "topic_replication": num_replicas,
@@ -173,7 +174,7 @@ def get_logs(
 
 
 def make_inference_request(serving_name: str, data: Any, verb: str = ":predict") -> Any:
-    """POST `data` as JSON and return the serving's answer; the verb is :predict, :classify or :regress."""
+    """POST `data` as JSON and return the serving's answer; the verb is :predict, :classify, :regress or :explain."""
     return current().servings.predict(serving_name, data, verb)
 
 
@@ -193,6 +194,12 @@ def _check_available(
         raise InvalidArgument(
             f"model_server {model_server!r} is not available: leave it out, and load the model in a script."
         )
+
+
+def _batching(enabled: bool | None) -> BatchingSettings:
+    if enabled is None:
+        return {"mode": "auto"}
+    return {"mode": "on" if enabled else "off"}
 
 
 def _resources(given: dict[str, Any]) -> ResourceSettings:

@@ -10,20 +10,23 @@ from django.core.exceptions import ValidationError
 from accounts.models import Project
 from models_registry import queries as registry
 from serving import queries, settings
-from serving.models import InferenceLogging, Serving, serving_name
+from serving.models import Batching, InferenceLogging, Serving, serving_name
 from serving.settings import CREATE, NONE, Settings
 
 ADVANCED = (
+    "class_name",
     "replicas",
     "cores",
     "memory_mb",
     "gpus",
+    "max_concurrency",
     "inference_logging",
     "topic",
     "topic_partitions",
     "topic_replication",
     "batching",
     "max_batch_size",
+    "max_latency_ms",
     "environment",
     "description",
 )
@@ -65,7 +68,10 @@ class ServingForm(forms.Form):
 
     bound_field_class = SettingField
 
-    script = forms.ChoiceField(help_text="A Python file of this project with a class Predict.")
+    script = forms.ChoiceField(
+        help_text="A Python file of this project with a class Predict, or one derived from "
+        "V2ModelServer (MLRun) or Model (KServe)."
+    )
     name = forms.CharField(
         label="Serving name",
         max_length=256,
@@ -87,6 +93,13 @@ class ServingForm(forms.Form):
         help_text="The model's files alone; there is no transformer.",
     )
 
+    class_name = forms.CharField(
+        label="Class",
+        max_length=100,
+        required=False,
+        widget=forms.TextInput(attrs=PLAIN),
+        help_text="Only for a script with several classes: the one that answers. Empty: found by itself.",
+    )
     replicas = forms.IntegerField(required=False, help_text="Copies that share the requests.")
     cores = forms.FloatField(
         required=False, widget=forms.NumberInput(attrs={"step": "any"}), help_text="For each."
@@ -95,18 +108,32 @@ class ServingForm(forms.Form):
         label="Memory (MB)", required=False, help_text="For each; a replica needing more ends."
     )
     gpus = forms.IntegerField(label="GPUs", required=False)
+    max_concurrency = forms.IntegerField(
+        label="Calls at a time",
+        required=False,
+        help_text="In each replica. More than 1 only for a script that is safe in threads.",
+    )
     inference_logging = forms.ChoiceField(
         label="What to record", choices=InferenceLogging.choices, required=False
     )
     topic = forms.ChoiceField(required=False, help_text="Where the log of calls goes.")
     topic_partitions = forms.IntegerField(required=False, help_text="Of a topic made with CREATE.")
     topic_replication = forms.IntegerField(required=False, help_text="Of a topic made with CREATE.")
-    batching = forms.BooleanField(
-        label="Batch requests that wait",
+    batching = forms.ChoiceField(
+        label="Predict waiting requests together",
+        choices=Batching.choices,
         required=False,
-        help_text="For a predict that takes many instances at once.",
+        help_text="Automatic: if the rows of input_example.json are predicted alike together and one by one. "
+        "Always: the script is trusted with rows of several requests. Never: one request at a time.",
     )
-    max_batch_size = forms.IntegerField(required=False)
+    max_batch_size = forms.IntegerField(
+        label="Largest batch", required=False, help_text="Rows predicted together at most."
+    )
+    max_latency_ms = forms.IntegerField(
+        label="Longest wait (ms)",
+        required=False,
+        help_text="How long a request may wait for others; 0: only while another batch runs.",
+    )
     environment = EnvironmentField(
         label="Environment variables",
         required=False,
@@ -170,7 +197,7 @@ class ServingForm(forms.Form):
     def _given(self) -> dict[str, Any]:
         """The settings that were not left empty."""
         given = {name: self.cleaned_data.get(name) for name in settings.names()}
-        may_be_empty = {"description", "environment"}
+        may_be_empty = {"class_name", "description", "environment"}
         return {
             name: value for name, value in given.items() if name in may_be_empty or value not in (None, "")
         }

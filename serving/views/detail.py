@@ -1,7 +1,5 @@
 """The pages of one serving: overview, history, calls."""
 
-import shlex
-
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpResponse
@@ -10,14 +8,12 @@ from django.views.decorators.http import require_safe
 from django_htmx.http import ptag
 
 from accounts.pages import PageRequest
-from serving import addresses, examples, queries
+from serving import addresses, commands, examples, queries
 from serving.forms.trying import TryForm
-from serving.models import Serving
 from serving.views.loading import load
 
 REPLICAS_SHOWN = 20
 RECORDS_SHOWN = 20
-LONGEST_IN_CURL = 400
 PER_PAGE = 50
 
 
@@ -30,16 +26,16 @@ def _tag(request: PageRequest, project: str, name: str) -> str:
 @ptag(_tag)
 def overview(request: PageRequest, project: str, name: str) -> HttpResponse:
     found, serving = load(request, project, name)
-    body = examples.body(serving)
+    bodies = examples.bodies(serving)
     context = {
         "access": found,
         "serving": serving,
         "tag": queries.serving_tag(serving),
         "path_url": f"{addresses.path_url(serving)}:predict",
         "direct_url": f"{addresses.direct_url(serving)}:predict",
-        "curl": _curl(serving, body),
+        "protocols": commands.protocols(serving, bodies),
         "replicas": queries.replicas(serving)[:REPLICAS_SHOWN],
-        "try_form": TryForm(initial={"body": body}),
+        "try_form": TryForm(bodies=bodies),
     }
     return render(request, "serving/_overview.html" if request.htmx else "serving/overview.html", context)
 
@@ -66,13 +62,3 @@ def calls(request: PageRequest, project: str, name: str) -> HttpResponse:
     records = queries.inference_records(serving)[:RECORDS_SHOWN]
     context = {"access": found, "serving": serving, "records": records}
     return render(request, "serving/calls.html", context)
-
-
-def _curl(serving: Serving, body: str) -> str:
-    lines = [
-        f"curl {shlex.quote(addresses.path_url(serving) + ':predict')}",
-        '-H "Authorization: ApiKey $HOPYARD_API_KEY"',
-        "-H 'Content-Type: application/json'",
-        f"-d {shlex.quote(body)}" if len(body) <= LONGEST_IN_CURL else f"-d @{examples.EXAMPLE_FILE}",
-    ]
-    return " \\\n  ".join(lines)

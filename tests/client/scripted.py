@@ -60,7 +60,8 @@ def says_raw(status: int, body: bytes, kind: str = "text/html", **headers: str) 
         for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **headers}.items():
             handler.send_header(name.replace("_", "-"), value)
         handler.end_headers()
-        handler.wfile.write(body)
+        if handler.command != "HEAD":
+            handler.wfile.write(body)
 
     return answer
 
@@ -96,7 +97,7 @@ def running(script: Scripted) -> Iterator[None]:
                 route = script.queue.popleft()
             (route or refuses(404, "not_found", f"The test has no answer to {self.path}."))(self)
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815 - the base class's names
+        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815 - the base class's names
 
         def log_message(self, *_: Any) -> None: ...
 
@@ -131,7 +132,9 @@ SERVING = {
     "resources": {"cores": 1.0, "memory_mb": 1024, "gpus": 0},
     "topic": "iris-inf1234",
     "inference_logging": "ALL",
-    "batching": {"enabled": False, "max_batch_size": 64},
+    "batching": {"mode": "on", "enabled": True, "max_batch_size": 64, "max_latency_ms": 5},
+    "max_concurrency": 2,
+    "class_name": "Flowers",
     "env": {"MODE": "fast"},
     "description": "",
     "url": "http://hop/inference/demo/iris/v1/models/iris",

@@ -170,8 +170,34 @@ def test_a_serving_is_created_from_a_script(logged_in: Scripted, run: Run) -> No
         "topic": "NONE",
         "env": {"MODE": "fast=er"},
         "resources": {"cores": 0.5},
-        "batching": {"enabled": False},
+        "batching": {"mode": "off"},
     }
+
+
+@pytest.mark.parametrize(
+    ("typed", "sent"),
+    [
+        (("--batching", "auto"), {"batching": {"mode": "auto"}}),
+        (("--batching", "on", "--max-latency-ms", "5"), {"batching": {"mode": "on", "max_latency_ms": 5}}),
+        (("--max-batch-size", "8"), {"batching": {"max_batch_size": 8}}),
+        (("--no-batching", "--batching", "off"), {"batching": {"mode": "off"}}),
+        (("--max-concurrency", "4", "--class-name", "X"), {"max_concurrency": 4, "class_name": "X"}),
+    ],
+)
+def test_an_edit_says_how_requests_are_predicted(
+    logged_in: Scripted, run: Run, typed: tuple[str, ...], sent: dict[str, object]
+) -> None:
+    logged_in.then(says(200, SERVING), says(200, SERVING))
+    assert run("serving", "edit", "iris", *typed).exit_code == 0
+    assert logged_in.requests[1].json == {**sent, "expected_revision": 3}
+
+
+@pytest.mark.parametrize("typed", [("--batching", "maybe"), ("--batching", "on", "--no-batching")])
+def test_batching_that_makes_no_sense_is_a_wrong_usage(
+    logged_in: Scripted, run: Run, typed: tuple[str, ...]
+) -> None:
+    logged_in.then(says(200, SERVING))
+    assert run("serving", "edit", "iris", *typed).exit_code == 2
 
 
 def test_an_edit_keeps_what_it_does_not_name(logged_in: Scripted, run: Run) -> None:
@@ -329,7 +355,7 @@ def test_up_becomes_the_checkouts_own_command(
 def test_serve_starts_the_model_server(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[list[str]] = []
 
-    def main(arguments: list[str]) -> int:
+    def main(arguments: list[str], *, announce: Callable[..., None]) -> int:
         seen.append(arguments)
         return 3
 
@@ -338,7 +364,12 @@ def test_serve_starts_the_model_server(run: Run, tmp_path: Path, monkeypatch: py
     script.touch()
     result = run("serve", str(script), "--model-dir", str(tmp_path), "--name", "iris", "--port", "0")
     assert result.exit_code == 3
-    assert seen == [[str(script), "--port", "0", "--artifact-dir", str(tmp_path), "--model-name", "iris"]]
+    assert [seen[0][0], *sorted(zip(seen[0][1::2], seen[0][2::2], strict=True))] == [
+        str(script),
+        ("--artifact-dir", str(tmp_path)),
+        ("--model-name", "iris"),
+        ("--port", "0"),
+    ]
 
 
 def test_serve_without_its_extra_says_what_to_install(

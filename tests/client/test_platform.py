@@ -21,6 +21,7 @@ from hopyard.client import (
     NotFound,
     TimedOut,
 )
+from hopyard.client.records import Batching
 from tests.conftest import IRIS_SCRIPT, People
 
 NAME = "IrisFlowerClassifier"
@@ -182,14 +183,18 @@ def test_settings_come_back_as_they_were_given(client: Client, iris: Path) -> No
     given: dict[str, Any] = {
         "replicas": 3,
         "resources": {"cores": 0.5, "memory_mb": 256, "gpus": 0},
-        "batching": {"enabled": True, "max_batch_size": 16},
+        "batching": {"mode": "on", "max_batch_size": 16, "max_latency_ms": 3},
+        "max_concurrency": 2,
+        "class_name": "Predict",
         "env": {"MODE": "fast"},
         "topic": "NONE",
         "description": "Flowers.",
     }
     made = client.servings.create("iris", SCRIPT, **given)
     assert (made.replicas, made.resources.cores, made.resources.memory_mb) == (3, 0.5, 256)
-    assert (made.batching.enabled, made.batching.max_batch_size) == (True, 16)
+    assert made.batching == Batching(mode="on", enabled=True, max_batch_size=16, max_latency_ms=3)
+    assert (made.max_concurrency, made.class_name) == (2, "Predict")
+    assert client.servings.revisions("iris")[0].batching == made.batching
     assert (made.env, made.topic, made.description) == ({"MODE": "fast"}, None, "Flowers.")
     assert client.servings.create("iris", SCRIPT, **given) == made
     with pytest.raises(Conflict):

@@ -167,7 +167,7 @@ def test_hopsworks_arguments_become_the_platforms_settings(connected: Client, sc
         "model": "iris",
         "model_version": 1,
         "artifact_version": "MODEL-ONLY",
-        "batching": {"enabled": True},
+        "batching": {"mode": "on"},
         "topic": "NONE",
         "topic_partitions": 3,
         "topic_replication": 2,
@@ -175,6 +175,35 @@ def test_hopsworks_arguments_become_the_platforms_settings(connected: Client, sc
         "replicas": 4,
         "resources": {"memory_mb": 2048, "cores": 2, "gpus": 1},
     }
+
+
+@pytest.mark.parametrize(("said", "mode"), [({}, "auto"), ({"batching_enabled": False}, "off")])
+def test_batching_is_the_platforms_choice_unless_hopsworks_argument_says_it(
+    connected: Client, scripted: Scripted, said: dict[str, bool], mode: str
+) -> None:
+    scripted.then(refuses(404, "not_found", "no"), says(201, SERVING))
+    serving.create_or_update("iris", SCRIPT, **said)  # type: ignore[arg-type]
+    assert scripted.requests[1].json["batching"] == {"mode": mode}
+
+
+def test_batching_modes_and_concurrency_are_checked_before_they_are_sent(
+    client: Client, scripted: Scripted
+) -> None:
+    with pytest.raises(ValueError, match="mode of batching is one of auto, on, off, not 'yes'"):
+        client.servings.update("iris", batching={"mode": "yes"})  # type: ignore[typeddict-item]
+    with pytest.raises(ValueError, match="max_concurrency is a whole number from 1"):
+        client.servings.update("iris", max_concurrency=0)
+    assert scripted.requests == []
+
+
+def test_infer_is_asked_in_v2_and_explain_in_v1(client: Client, scripted: Scripted) -> None:
+    scripted.then(says(200, {"outputs": []}), says(200, {"explanations": []}))
+    client.servings.predict("iris", {"inputs": []}, "infer")
+    client.servings.predict("iris", {"instances": []}, ":explain")
+    assert scripted.calls == [
+        "POST /inference/demo/iris/v2/models/iris/infer",
+        "POST /inference/demo/iris/v1/models/iris:explain",
+    ]
 
 
 def test_a_script_outside_the_models_leaves_the_model_to_be_said(client: Client, scripted: Scripted) -> None:

@@ -102,6 +102,11 @@ def test_the_whole_story_in_the_browser(page: Page, tmp_path: Path) -> None:
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#answer")).to_contain_text(re.compile(r"3,\s*7"))
 
+    page.get_by_role("link", name="V2 infer").click()
+    expect(page.get_by_label("Request body")).to_have_value(re.compile('"datatype"'))
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#answer")).to_contain_text('"output-0"')
+
     page.get_by_role("link", name="Logs", exact=True).click()
     expect(page.get_by_text("weights are 1 2 3")).to_be_visible()
 
@@ -113,6 +118,20 @@ def test_the_whole_story_in_the_browser(page: Page, tmp_path: Path) -> None:
     expect(page.get_by_text("2 of 2 replicas ready")).to_be_visible(timeout=SLOW)
 
     page.get_by_role("button", name="Stop").click()
+    expect(badge(page)).to_have_text("Stopped", timeout=SLOW)
+
+
+def test_what_was_unfolded_stays_so_while_the_page_follows(page: Page) -> None:
+    page.goto("/projects/demo/servings/meadowsums/")
+    page.locator("#ask summary", has_text="gRPC").click()
+    expect(page.locator("#ask-grpc-port")).to_be_visible()
+    expect(page.locator("#ask-v1-path")).to_be_hidden()
+    other = page.context.new_page()
+    other.goto("/projects/demo/servings/meadowsums/")
+    other.get_by_role("button", name="Run").click()
+    expect(badge(page)).to_have_text("Running", timeout=SLOW)
+    expect(page.locator("#ask-grpc-port")).to_be_visible()
+    other.get_by_role("button", name="Stop").click()
     expect(badge(page)).to_have_text("Stopped", timeout=SLOW)
 
 

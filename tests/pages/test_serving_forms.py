@@ -40,6 +40,9 @@ def test_every_setting_of_the_form_reaches_the_revision(version: ModelVersion, b
         "inference_logging": "PREDICTIONS",
         "batching": "on",
         "max_batch_size": "8",
+        "max_latency_ms": "20",
+        "max_concurrency": "3",
+        "class_name": "Predict",
         "environment": "A=1\nB=x=y",
         "description": "for the shop",
     }
@@ -52,7 +55,18 @@ def test_every_setting_of_the_form_reaches_the_revision(version: ModelVersion, b
         256,
         8,
     )
-    assert (revision.topic, revision.batching, revision.environment) == ("", True, {"A": "1", "B": "x=y"})
+    assert (revision.topic, revision.batching, revision.environment) == ("", "on", {"A": "1", "B": "x=y"})
+    assert (revision.max_latency_ms, revision.max_concurrency, revision.class_name) == (20, 3, "Predict")
+
+
+def test_batching_is_chosen_from_three_ways_and_each_is_explained(serving: Serving, bob: Pages) -> None:
+    content = bob.get("servings/Iris/edit/").content.decode()
+    assert '<option value="auto" selected>Automatic</option>' in content
+    assert "V2ModelServer (MLRun) or Model (KServe)" in content
+    bob.post("servings/Iris/edit/", {"script": SCRIPT, "batching": "off", "expected_revision": "1"})
+    assert newest().revision.batching == "off"  # type: ignore[union-attr]
+    bob.post("servings/Iris/edit/", {"script": SCRIPT, "batching": "", "expected_revision": "2"})
+    assert newest().revision.batching == "off", "left empty, it stays"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -66,6 +80,10 @@ def test_every_setting_of_the_form_reaches_the_revision(version: ModelVersion, b
         ({"environment": "HOPYARD_X=1"}, "environment", True),
         ({"environment": "nonsense"}, "environment", True),
         ({"topic": "elsewhere"}, "topic", True),
+        ({"batching": "perhaps"}, "batching", True),
+        ({"max_latency_ms": "10001"}, "max_latency_ms", True),
+        ({"max_concurrency": "0"}, "max_concurrency", True),
+        ({"class_name": "two words"}, "class_name", True),
     ],
 )
 def test_an_error_stands_beside_its_field_and_the_input_is_kept(

@@ -1,8 +1,14 @@
 """Running and watching servings."""
 
+import contextlib
+import html
 import json
-from collections.abc import Callable
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
@@ -13,8 +19,10 @@ from accounts.access import Access
 from models_registry.models import ModelVersion
 from serving import gateway, services
 from serving.gateway import Answer
-from serving.models import InferenceRecord, Serving
+from serving.models import InferenceRecord, Replica, Serving
 from serving.settings import Settings
+from tests.client.scripted import Scripted, says_raw
+from tests.client.scripted import running as served
 from tests.conftest import IRIS_SCRIPT
 from tests.pages.conftest import HTMX, SCRIPT, Pages
 
@@ -112,6 +120,168 @@ def test_the_overview_shows_both_addresses_and_a_curl_line(
     assert f"curl {path}" in content
     assert "$HOPYARD_API_KEY" in content
     assert "r1-0-1" in content
+
+
+def snippets(content: str) -> dict[str, str]:
+    """The texts that can be copied, by id."""
+    return {
+        id_: html.unescape(text)
+        for id_, text in re.findall(r'<code id="(.+?)">(.*?)</code>', content, re.DOTALL)
+    }
+
+
+def test_the_overview_says_how_to_ask_in_each_protocol_at_each_address(
+    running: Serving, vera: Pages, settings: LazySettings
+) -> None:
+    found = snippets(vera.get("servings/Iris/").content.decode())
+    path = f"{settings.PUBLIC_URL}/inference/garden/Iris"
+    port = f"{settings.REPLICA_HOST}:{running.port}"
+    rows = '{"instances": [[1.0, 2.0, 3.0, 4.0]]}'
+    tensor = '"name": "input-0", "shape": [1, 4], "datatype": "FP64", '
+    tensors = f'{{"inputs": [{{{tensor}"data": [1.0, 2.0, 3.0, 4.0]}}]}}'
+    for base, place in ((path, "path"), (f"http://{port}", "port")):
+        v1, v2 = shlex.split(found[f"ask-v1-{place}"]), shlex.split(found[f"ask-v2-{place}"])
+        assert (v1[:2], v1[-1]) == (["curl", f"{base}/v1/models/Iris:predict"], rows)
+        assert (v2[:2], v2[-1]) == (["curl", f"{base}/v2/models/Iris/infer"], tensors)
+    grpc = shlex.split(found["ask-grpc-port"])
+    assert grpc[-2:] == [port, "inference.GRPCInferenceService/ModelInfer"]
+    assert "authorization: ApiKey $HOPYARD_API_KEY" in grpc
+    message = json.loads(grpc[grpc.index("-d") + 1])
+    assert message["model_name"] == "Iris"
+    assert message["inputs"][0]["contents"] == {"fp64_contents": [1.0, 2.0, 3.0, 4.0]}
+    assert "ask-grpc-path" not in found
+
+
+ROWS = [[0.1] * 100, [0.2] * 100]
+
+
+@pytest.mark.parametrize(
+    ("example", "v1", "v2", "contents"),
+    [
+        ("[[1, 2], [3, 4]]", [[1, 2], [3, 4]], [[[2, 2], "INT64", [1, 2, 3, 4]]], {"int64_contents": [1, 2]}),
+        ('["a", "ä"]', [["a", "ä"]], [[[1, 2], "BYTES", ["a", "ä"]]], {"bytes_contents": ["YQ==", "w6Q="]}),
+        (
+            '{"instances": [{"x": 1, "y": true}, {"x": 2.5, "y": false}]}',
+            [{"x": 1, "y": True}, {"x": 2.5, "y": False}],
+            [[[2], "FP64", [1, 2.5]], [[2], "BOOL", [True, False]]],
+            {"int64_contents": [1]},
+        ),
+        (
+            '{"inputs": [{"name": "x", "shape": [2, 1], "datatype": "FP32", "data": [1, 2]}]}',
+            [[1], [2]],
+            [[[2, 1], "FP32", [1, 2]]],
+            {"fp32_contents": [1, 2]},
+        ),
+        (
+            "[[1, 2], [3]]",
+            [[1, 2], [3]],
+            [[[1, 4], "FP64", [1.0, 2.0, 3.0, 4.0]]],
+            {"int64_contents": [1, 2]},
+        ),
+        (json.dumps(ROWS), ROWS, [[[2, 100], "FP64", ROWS[0] + ROWS[1]]], None),
+    ],
+)
+def test_each_protocols_body_comes_from_the_input_example(
+    export: Callable[..., ModelVersion],
+    owner: Access,
+    bob: Pages,
+    example: str,
+    v1: object,
+    v2: list[list[object]],
+    contents: dict[str, object] | None,
+) -> None:
+    export(files={"predictor.py": IRIS_SCRIPT, "input_example.json": example})
+    services.create(access=owner, wanted=Settings(name="Iris", script=SCRIPT))
+
+    def suggested(verb: str) -> Any:
+        response = bob.get(f"servings/Iris/try/?verb={verb}")
+        return json.loads(response.context["try_form"]["body"].value())
+
+    assert suggested("predict") == {"instances": v1}
+    assert [[each["shape"], each["datatype"], each["data"]] for each in suggested("infer")["inputs"]] == v2
+    found = snippets(bob.get("servings/Iris/").content.decode())
+    grpc = shlex.split(found["ask-grpc-port"])
+    if contents is None:
+        assert grpc[-2:] == ["<", "request.json"]
+        assert shlex.split(found["ask-v1-path"])[-1] == "@input_example.json"
+        assert shlex.split(found["ask-v2-path"])[-1] == "@request.json"
+    else:
+        assert json.loads(grpc[grpc.index("-d") + 1])["inputs"][0]["contents"] == contents
+
+
+def test_try_it_asks_v2_with_tensors(running: Serving, vera: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    form = vera.get("servings/Iris/try/?verb=infer", headers=HTMX).content.decode()
+    assert "<html" not in form
+    assert '<input type="hidden" name="verb" value="infer"' in form
+    assert 'aria-current="true">V2 infer</a>' in form
+    asked: dict[str, Any] = {}
+
+    def forward(serving: Serving, **request: object) -> Answer:
+        asked.update(request)
+        return Answer(200, b'{"outputs":[]}')
+
+    monkeypatch.setattr(gateway, "forward", forward)
+    assert b"outputs" in vera.post("servings/Iris/try/", {"verb": "infer", "body": "{}"}).content
+    assert asked["path"] == "v2/models/Iris/infer"
+    vera.post("servings/Iris/try/", {"verb": "explain", "body": "{}"})
+    assert asked["path"] == "v1/models/Iris:explain"
+    asked.clear()
+    assert vera.post("servings/Iris/try/", {"verb": "../x", "body": "{}"}).status_code == 200
+    assert not asked
+
+
+def test_the_models_own_description_is_shown_as_json_whatever_it_says(
+    running: Serving, vera: Pages, bob: Pages
+) -> None:
+    with running_replica() as replica:
+        Replica.objects.update(address=replica.url.removeprefix("http://"))
+        replica.then(says_raw(200, b"<script>alert(1)</script>", "text/html"))
+        answer = vera.get("servings/Iris/openapi.json")
+        assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
+        assert replica.calls == ["GET /openapi.json"]
+        assert b"/servings/Iris/openapi.json" in vera.get("servings/Iris/").content
+    bob.post("servings/Iris/stop/")
+    Replica.objects.all().delete()
+    refused = vera.get("servings/Iris/openapi.json")
+    assert (refused.status_code, refused.json()["code"]) == (409, "NotRunning")
+
+
+def test_a_stream_is_shown_as_far_as_it_came(running: Serving, vera: Pages) -> None:
+    def breaks_off(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        handler.wfile.write(b"5\r\nhops \r\n")
+        handler.close_connection = True
+
+    with running_replica() as replica:
+        Replica.objects.update(address=replica.url.removeprefix("http://"))
+        replica.then(breaks_off)
+        content = vera.post("servings/Iris/try/", {"verb": "predict", "body": "{}"}, headers=HTMX).content
+        assert b"<code>hops </code>" in content
+
+
+@contextlib.contextmanager
+def running_replica() -> Iterator[Scripted]:
+    script = Scripted()
+    with served(script):
+        yield script
+
+
+def test_calls_of_every_operation_are_listed(running: Serving, vera: Pages) -> None:
+    for number, verb in enumerate(("infer", "explain", "validate", "")):
+        InferenceRecord.objects.create(
+            serving=running,
+            request_id=f"r-{number}",
+            revision=1,
+            replica="r1-0-1",
+            verb=verb,
+            status=200,
+            requested_at=timezone.now(),
+            duration_us=1,
+        )
+    content = vera.get("servings/Iris/calls/").content.decode()
+    assert re.findall('data-label="Method">(.*?)<', content) == ["–", "validate", "explain", "infer"]
 
 
 def test_a_failure_shows_code_reason_evidence_and_what_to_do(serving: Serving, vera: Pages) -> None:

@@ -172,7 +172,9 @@ def test_a_roll_back_is_a_new_revision_equal_to_the_old_one_in_every_field(
             "model_version": 2,
             "replicas": 4,
             "resources": {"memory_mb": 900, "cores": 2.0},
-            "batching": {"enabled": False, "max_batch_size": 8},
+            "batching": {"mode": "off", "max_batch_size": 8, "max_latency_ms": 5},
+            "max_concurrency": 4,
+            "class_name": "Flowers",
             "topic": "NONE",
             "inference_logging": "PREDICTIONS",
             "topic_partitions": 2,
@@ -191,6 +193,64 @@ def test_a_roll_back_is_a_new_revision_equal_to_the_old_one_in_every_field(
     same = {name for name in vars(first) if getattr(first, name) == getattr(edited, name)}
     assert same <= {"serving_id", "created_by_id", "gpus"}, "the edit changed every field but these"
     assert api.post(f"{IRIS}revisions/9/rollback/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("asked", "mode", "is_enabled"),
+    [
+        (None, "auto", True),
+        ({}, "auto", True),
+        ({"mode": "off"}, "off", False),
+        ({"enabled": True}, "on", True),
+        ({"enabled": False}, "off", False),
+        ({"mode": "auto", "enabled": False}, "auto", True),
+    ],
+)
+def test_batching_has_a_mode_and_an_older_word_for_it(
+    asked: dict[str, object] | None, mode: str, is_enabled: bool, api: APIClient
+) -> None:
+    shown = create(api, batching=asked)["batching"]
+    assert shown == {"mode": mode, "enabled": is_enabled, "max_batch_size": 64, "max_latency_ms": 0}
+
+
+def test_a_part_of_batching_leaves_the_rest_as_it_was(api: APIClient) -> None:
+    create(api, batching={"mode": "on", "max_latency_ms": 20})
+    edited = api.patch(IRIS, {"batching": {"max_batch_size": 8}}, format="json").json()
+    assert edited["batching"] == {
+        "mode": "on",
+        "enabled": True,
+        "max_batch_size": 8,
+        "max_latency_ms": 20,
+    }
+    assert "changed largest batch" in api.get(f"{IRIS}events/").json()["items"][0]["text"]
+
+
+def test_the_class_is_named_and_left_to_the_script_again(api: APIClient) -> None:
+    assert create(api, class_name="Flowers")["class_name"] == "Flowers"
+    assert api.patch(IRIS, {"class_name": ""}, format="json").json()["class_name"] == ""
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"batching": {"mode": "sometimes"}}, "mode"),
+        ({"batching": {"max_latency_ms": -1}}, "max_latency_ms"),
+        ({"batching": {"max_latency_ms": 10_001}}, "max_latency_ms"),
+        ({"batching": {"max_batch_size": 0}}, "max_batch_size"),
+        ({"max_concurrency": 0}, "max_concurrency"),
+        ({"max_concurrency": 65}, "max_concurrency"),
+        ({"class_name": "not a name"}, "class_name"),
+        ({"class_name": "class"}, "class_name"),
+        ({"class_name": "x" * 101}, "class_name"),
+    ],
+)
+def test_what_the_model_server_cannot_be_told_is_refused(
+    asked: dict[str, object], field: str, api: APIClient
+) -> None:
+    answer = api.post(SERVINGS, {"name": "flowers", "script": SCRIPT, **asked}, format="json")
+    assert answer.status_code == 400
+    assert field in str(answer.json()["error"]["fields"])
+    assert not Serving.objects.exists()
 
 
 def test_a_deleted_serving_is_gone_at_once_and_its_name_is_free(api: APIClient) -> None:

@@ -80,8 +80,13 @@ class Resources:
 
 @dataclass(frozen=True)
 class Batching:
-    enabled: bool = False
+    """Whether requests that wait are predicted together: `mode` is auto, on or off; `enabled` means not off.
+    `max_batch_size` counts rows."""
+
+    mode: str = "auto"
+    enabled: bool = True
     max_batch_size: int = 64
+    max_latency_ms: int = 0
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,8 @@ class Serving:
     topic: str | None = None
     inference_logging: str | None = None
     batching: Batching = field(default_factory=Batching)
+    max_concurrency: int = 1
+    class_name: str = ""
     env: dict[str, str] = field(default_factory=dict)
     description: str = ""
     url: str = ""
@@ -165,6 +172,8 @@ class Revision:
     replicas: int = 1
     resources: Resources = field(default_factory=Resources)
     batching: Batching = field(default_factory=Batching)
+    max_concurrency: int = 1
+    class_name: str = ""
     topic: str | None = None
     inference_logging: str | None = None
     env: dict[str, str] = field(default_factory=dict)

@@ -14,7 +14,8 @@ from hopyard.client.project import Project
 from hopyard.client.records import Replica, ReplicaLog, Revision, Serving, ServingEvent
 from hopyard.client.settings import Changes, Settings, check_name, checked
 
-VERBS = ("predict", "classify", "regress")
+VERBS = ("predict", "classify", "regress", "explain")
+INFER = "infer"
 
 
 @dataclass(frozen=True)
@@ -127,14 +128,17 @@ class Servings:
     def predict(self, name: str, data: Any, verb: str = "predict", *, timeout: float | None = None) -> Any:
         """POST `data` as it is, e.g. {"instances": [[...]]}, and return the JSON answer.
 
-        Arrays are sent as lists. Never tried again by itself: what a prediction does is the script's affair.
+        The verb `infer` speaks the Open Inference Protocol, V2, whose data is {"inputs": [{"name", "shape",
+        "datatype", "data"}]}; the others speak V1. Arrays are sent as lists. Never tried again by itself: what
+        a prediction does is the script's affair.
         """
         word = verb.removeprefix(":")
-        if word not in VERBS:
-            raise InvalidArgument(f"The verb is one of {', '.join(VERBS)}, not {verb!r}.")
+        if word not in (*VERBS, INFER):
+            raise InvalidArgument(f"The verb is one of {', '.join((*VERBS, INFER))}, not {verb!r}.")
         serving = segment(name)
-        path = f"/inference/{segment(self._project.name)}/{serving}/v1/models/{serving}:{word}"
-        return self._transport.json("POST", path, body=data, timeout=timeout)
+        base = f"/inference/{segment(self._project.name)}/{serving}"
+        path = f"/v2/models/{serving}/infer" if word == INFER else f"/v1/models/{serving}:{word}"
+        return self._transport.json("POST", base + path, body=data, timeout=timeout)
 
     def _answers(self, serving: Serving) -> bool:
         """Whether a replica of its newest revision is ready, or none needs to be."""

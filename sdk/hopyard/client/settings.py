@@ -14,6 +14,7 @@ from hopyard.client.paths import in_project, model_of
 
 NAME = re.compile(r"[a-zA-Z0-9]{1,256}")
 LOGGING = ("ALL", "MODEL_INPUTS", "PREDICTIONS", "NONE")
+BATCHING = ("auto", "on", "off")
 
 
 class ResourceSettings(TypedDict, total=False):
@@ -25,13 +26,20 @@ class ResourceSettings(TypedDict, total=False):
 
 
 class BatchingSettings(TypedDict, total=False):
+    """Whether requests that wait are predicted together; `auto` if the model's input example proves that it
+    changes no answer. `max_latency_ms` is how long one may wait for others. `enabled` is the older word:
+    True is on, False is off, and `mode` counts where both are given."""
+
+    mode: Literal["auto", "on", "off"]
     enabled: bool
     max_batch_size: int
+    max_latency_ms: int
 
 
 class Settings(TypedDict, total=False):
     """What a serving can be told. `model` and `model_version` come from the script's path when not given;
-    `topic` is CREATE, NONE or the name of an existing one."""
+    `topic` is CREATE, NONE or the name of an existing one; `max_concurrency` is how many calls a replica makes
+    at a time; `class_name` says which class to serve where the script has several."""
 
     model: str
     model_version: int
@@ -43,6 +51,8 @@ class Settings(TypedDict, total=False):
     topic_replication: int
     inference_logging: str | None
     batching: BatchingSettings
+    max_concurrency: int
+    class_name: str
     env: dict[str, str]
     description: str
 
@@ -70,11 +80,13 @@ def checked(settings: Mapping[str, Any]) -> dict[str, Any]:
     for field, least in (
         ("model_version", 1),
         ("replicas", 0),
+        ("max_concurrency", 1),
         ("topic_partitions", 1),
         ("topic_replication", 1),
     ):
         if field in found:
             _check_whole(field, found[field], least)
+    _check_batching(found.get("batching"))
     logging = found.get("inference_logging")
     if logging is not None and logging not in LOGGING:
         raise InvalidArgument(f"inference_logging is one of {', '.join(LOGGING)}, not {logging!r}.")
@@ -98,6 +110,12 @@ def _check_model(found: dict[str, Any]) -> None:
             f"{found['script']} belongs to version {version} of {model}, "
             f"and the settings say version {found.get('model_version', version)} of {found['model']}."
         )
+
+
+def _check_batching(batching: Any) -> None:
+    mode = batching.get("mode") if isinstance(batching, dict) else None
+    if mode is not None and mode not in BATCHING:
+        raise InvalidArgument(f"The mode of batching is one of {', '.join(BATCHING)}, not {mode!r}.")
 
 
 def _check_whole(field: str, value: object, least: int) -> None:

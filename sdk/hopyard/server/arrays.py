@@ -10,6 +10,8 @@ from hopyard.server.tensors import numpy_module
 LARGE_BYTES = 16 * 1024
 MIN_ROW = 8  # numbers in the innermost lists, below which walking them costs more than it saves
 
+BEYOND_INT64 = 2.0**63
+
 
 def decode(request: Any) -> Any:
     """Return the array of a V1 body's rows, as `numpy.asarray` would make it. Raises BadBody."""
@@ -31,9 +33,12 @@ def _straight(body: bytes) -> Any:
     """Return the array without making lists; None where that is not possible, and the usual way says why."""
     try:
         document = simdjson.Parser().parse(body)
-        if not isinstance(document, simdjson.Object) or ("instances" in document) == ("inputs" in document):
+        if not isinstance(document, simdjson.Object):
             return None
-        values = document["instances" if "instances" in document else "inputs"]
+        rows = [key for key in document if key in ("instances", "inputs")]
+        if len(rows) != 1:
+            return None
+        values = document[rows[0]]
         if not isinstance(values, simdjson.Array):
             return None
         shape, leaf = _shape(values)
@@ -65,4 +70,7 @@ def _numbers(values: Any, leaf: Any) -> Any:
             return numpy.frombuffer(values.as_buffer(of_type="i"), "i8")
         except (ValueError, TypeError):
             pass  # not whole throughout
-    return numpy.frombuffer(values.as_buffer(of_type="d"), "f8")
+    numbers = numpy.frombuffer(values.as_buffer(of_type="d"), "f8")
+    if len(numbers) and numbers.max() >= BEYOND_INT64:
+        raise OverflowError("these may be unsigned")
+    return numbers

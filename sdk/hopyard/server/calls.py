@@ -166,7 +166,7 @@ class TensorCall:
 
     __slots__ = ("_asked", "_books", "_door", "_key_id", "_sender", "_started", "payload", "size")
 
-    def __init__(  # noqa: PLR0913 - one call, all of it
+    def __init__(
         self,
         asked: TensorRequest,
         sender: TensorSender,

@@ -162,12 +162,13 @@ def _locate(value: Any, place: str, error: Exception, around: tuple[int, ...]) -
     """Walk to the innermost value that orjson refuses; return its place, itself and why."""
     around = (*around, id(value))
     for name, item in _children(value) if len(around) <= _MAX_DEPTH else ():
+        at = f"{place}[{_said(name, repr)}]"
         if id(item) in around:
-            return f"{place}[{name!r}]", item, TypeError("it holds itself")
+            return at, item, TypeError("it holds itself")
         try:
             orjson.dumps(_with_plain_keys(item, set(around)), default=_default, option=_FORGIVING)
         except Exception as problem:
-            return _locate(item, f"{place}[{name!r}]", problem, around)
+            return _locate(item, at, problem, around)
     return place, value, error
 
 
@@ -180,11 +181,11 @@ def _children(value: Any) -> list[tuple[Any, Any]]:
     return []
 
 
-def _said(error: BaseException) -> str:
+def _said(value: Any, say: Callable[[Any], str] = str) -> str:
     try:
-        return str(error)
+        return say(value)
     except Exception:
-        return type(error).__name__
+        return _type_name(value)
 
 
 def _type_name(value: Any) -> str:

@@ -65,7 +65,9 @@ class Connections:
         self._timer = self._loop.call_later(TICK_SECONDS, self._tick)
         self.now = self._loop.time()
         self.lines = b"date: %b\r\n%b" % (formatdate(time(), usegmt=True).encode(), self._replica)
-        self.plain_head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n%bx-request-id: " % self.lines
+        self.plain_head = (
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n%bx-request-id: " % self.lines
+        )
         for connection in [each for each in self._open if each.deadline < self.now]:
             connection.expire()
         for act in self._each_tick:

@@ -1,176 +1,126 @@
-"""The loaded models described as OpenAPI, and a page that shows it without anything from elsewhere."""
+"""A page for people about what is served: every URL, what it takes, and how to ask it with curl.
+
+It has no script and nothing from elsewhere, so that it works wherever the server is reached.
+"""
 
 import html
 import json
+import re
+from collections.abc import Iterator
+from shlex import quote
 from typing import Any
 
 from hopyard.server.dataplane import DataPlane
-from hopyard.server.hosted import Hosted
+from hopyard.server.openapi import openapi
 
 HEADERS = b"content-security-policy: default-src 'none'; style-src 'unsafe-inline'\r\n"
-_ERROR = {"$ref": "#/components/schemas/Error"}
+_LOCAL = "localhost:8080"
+_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}").fullmatch
+_LINKS = {
+    "/openapi.json": "OpenAPI document",
+    "/v2/health/ready": "Readiness",
+    "/v2/models": "Models",
+    "/metrics": "Metrics",
+}
+_CODE = re.compile(r"`([^`]+)`").sub
 _STYLE = """
-:root{color-scheme:light dark}
-body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem}
-h2{margin-top:2.5rem}code,pre{font:14px/1.45 ui-monospace,monospace}
-pre{overflow:auto;padding:.8rem;border:1px solid color-mix(in srgb,currentColor 20%,transparent);border-radius:.4rem}
-.method{display:inline-block;min-width:3.2rem;font-weight:600}
-details{border-bottom:1px solid color-mix(in srgb,currentColor 15%,transparent);padding:.5rem 0}
-summary{cursor:pointer;overflow-wrap:anywhere}
+:root{color-scheme:light dark;--line:color-mix(in srgb,CanvasText 16%,Canvas);
+--soft:color-mix(in srgb,CanvasText 5%,Canvas);--dim:color-mix(in srgb,CanvasText 68%,Canvas);
+--accent:light-dark(#1d5c3a,#7fd3a5)}
+*{box-sizing:border-box}
+body{font:1rem/1.55 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:2rem 1.25rem 4rem}
+h1{font-size:1.6rem;line-height:1.25;margin:0 0 .25rem;overflow-wrap:anywhere}
+h2{font-size:1.15rem;margin:2.5rem 0 .75rem;overflow-wrap:anywhere}
+p{margin:.5rem 0}
+.dim{color:var(--dim)}
+nav{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;margin-top:1rem}
+a{color:var(--accent)}
+code,pre{font:.875rem/1.5 ui-monospace,SFMono-Regular,Menlo,monospace}
+pre{margin:.5rem 0 1rem;padding:.75rem .9rem;background:var(--soft);border-radius:.4rem;
+white-space:pre-wrap;overflow-wrap:anywhere}
+details{border:1px solid var(--line);border-radius:.5rem;margin:.5rem 0}
+summary{display:flex;flex-wrap:wrap;align-items:baseline;gap:.15rem .75rem;padding:.6rem 2.25rem .6rem .9rem;
+cursor:pointer;list-style:none;border-radius:.5rem;position:relative}
+summary::-webkit-details-marker{display:none}
+summary:hover{background:var(--soft)}
+summary code{font-weight:600;overflow-wrap:anywhere}
+summary::after{content:"+";position:absolute;right:.9rem;top:.6rem;color:var(--dim)}
+details[open] summary::after{content:"\\2212"}
+.method{font:600 .75rem/1.5 ui-monospace,monospace;color:var(--accent);min-width:2.5rem}
+.about{flex-basis:100%;color:var(--dim)}
+.inside{padding:.25rem .9rem .5rem;border-top:1px solid var(--line)}
+h3{font-size:.875rem;margin:.75rem 0 0;color:var(--dim);font-weight:600}
+dl{display:grid;grid-template-columns:auto 1fr;gap:.15rem 1rem;margin:.5rem 0 1rem}
+dt{font:.875rem/1.7 ui-monospace,monospace}dd{margin:0}
+:focus-visible{outline:3px solid var(--accent);outline-offset:2px}
+@media(min-width:46rem){.about{flex-basis:auto}}
 """
 
 
-def openapi(dataplane: DataPlane, version: str) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of what is served now."""
-    paths: dict[str, Any] = {}
-    for hosted in dataplane.hosted.values():
-        paths |= _paths(hosted)
-    paths |= {
-        "/v2/health/live": {"get": _operation("Is the server alive?", "health")},
-        "/v2/health/ready": {"get": _operation("Can predictions be made, and if not, why?", "health", 503)},
-        "/v2/models": {"get": _operation("The names of the models", "health")},
-        "/metrics": {"get": _operation("Prometheus metrics", "health")},
-    }
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": f"Hopyard: {', '.join(dataplane.names) or dataplane.name}", "version": version},
-        "paths": paths,
-        "components": {"schemas": _SCHEMAS},
-    }
-
-
-def page(dataplane: DataPlane, version: str) -> bytes:
-    """Return the document as a page to read: every URL with what it takes and an example for curl."""
+def page(dataplane: DataPlane, version: str, *, host: bytes = b"") -> bytes:
+    """Return the document as a page to read. `host` is the header of that name, to write examples for."""
     document = openapi(dataplane, version)
-    title = html.escape(document["info"]["title"])
-    parts = [f"<h1>{title}</h1><p>As a document: <a href='/openapi.json'>openapi.json</a></p>"]
-    heading = ""
+    address = host.decode("latin-1")
+    url = f"http://{address if _HOST(address) else _LOCAL}"
+    names = ", ".join(dataplane.names) or dataplane.name
+    title = html.escape(f"{names} \N{MIDDLE DOT} Hopyard")
+    head = (
+        "<!doctype html><html lang=en><head><meta charset=utf-8>"
+        "<meta name=viewport content='width=device-width,initial-scale=1'>"
+        f"<title>{title}</title><style>{_STYLE}</style></head>"
+    )
+    body = "".join(
+        ("<body>", _header(names, version), "<main>", *_sections(document, url), "</main></body></html>")
+    )
+    return f"{head}{body}".encode()
+
+
+def _header(names: str, version: str) -> str:
+    links = "".join(f"<a href='{path}'>{text}</a>" for path, text in _LINKS.items())
+    return (
+        f"<header><h1>{html.escape(names)}</h1>"
+        f"<p class=dim>Served by Hopyard {html.escape(version)}. Open a line to see how to ask it.</p>"
+        f"<nav aria-label='About this server'>{links}</nav></header>"
+    )
+
+
+def _sections(document: dict[str, Any], url: str) -> Iterator[str]:
+    heading = None
     for path, methods in document["paths"].items():
         for method, told in methods.items():
             if told["tags"][0] != heading:
                 heading = told["tags"][0]
-                parts.append(f"<h2>{html.escape(heading)}</h2>")
-            parts.append(_entry(path, method, told))
-    head = f"<meta charset=utf-8><meta name=viewport content='width=device-width'><title>{title}</title>"
-    body = "".join(parts)
-    return f"<!doctype html><html lang=en>{head}<style>{_STYLE}</style><body>{body}</body></html>".encode()
+                yield f"<h2>{html.escape(heading)}</h2>"
+            yield _entry(f"{url}{path}", path, method.upper(), told)
 
 
-def _paths(hosted: Hosted) -> dict[str, Any]:
-    paths: dict[str, Any] = {}
-    metadata = hosted.metadata()
-    for verb in hosted.verbs:
-        paths[f"/v1/models/{hosted.name}:{verb}"] = {
-            "post": _operation(
-                f"{verb.capitalize()}, V1", hosted.key, 400, 500, 503, body="V1Request", reply="V1Response"
-            )
-        }
-    if hosted.tensors:
-        inputs = ", ".join(f"{each['name']} {each['datatype']}{each['shape']}" for each in metadata["inputs"])
-        about = "Infer, V2 (Open Inference Protocol; JSON or binary tensors)" + (
-            f": {inputs}" if inputs else ""
-        )
-        paths[f"/v2/models/{hosted.name}/infer"] = {
-            "post": _operation(about, hosted.key, 400, 422, 500, 503, body="V2Request", reply="V2Response")
-        }
-    for operation in hosted.operations:
-        path = f"/v2/models/{hosted.name}/{operation}".rstrip("/")
-        if operation != "*" and path not in paths:
-            method = "get" if operation in ("", "ready") else "post"
-            about = "Describe the model" if operation == "" else operation.capitalize()
-            body = None if method == "get" else "V2Rows"
-            paths[path] = {method: _operation(about, hosted.key, 400, body=body)}
-    paths.setdefault(f"/v2/models/{hosted.name}", {"get": _operation("Describe the model", hosted.key)})
-    paths.setdefault(f"/v2/models/{hosted.name}/ready", {"get": _operation("Is it ready?", hosted.key, 503)})
-    return paths
-
-
-def _operation(
-    about: str, tag: str, *errors: int, body: str | None = None, reply: str | None = None
-) -> dict[str, Any]:
-    responses: dict[str, Any] = {"200": {"description": "OK"}}
-    if reply:
-        responses["200"]["content"] = _json(reply)
-    for status in errors:
-        responses[str(status)] = {
-            "description": "See `error`",
-            "content": {"application/json": {"schema": _ERROR}},
-        }
-    operation: dict[str, Any] = {"summary": about, "tags": [tag], "responses": responses}
-    if body:
-        operation["requestBody"] = {"required": True, "content": _json(body)}
-    return operation
-
-
-def _json(schema: str) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
-
-
-def _entry(path: str, method: str, told: dict[str, Any]) -> str:
-    schema = ""
-    if "requestBody" in told:
-        schema = told["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
-    example = json.dumps(_SCHEMAS[schema]["examples"][0]) if schema else ""
-    data = f" \\\n  -H 'Content-Type: application/json' -d '{example}'" if example else ""
-    curl = html.escape(f"curl -X {method.upper()} http://localhost:8080{path}{data}")
-    statuses = ", ".join(told["responses"])
+def _entry(url: str, path: str, method: str, told: dict[str, Any]) -> str:
+    body = told.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
+    parts = [_curl(url, method, body)]
+    answer = told["responses"]["200"].get("content", {}).get("application/json", {}).get("example")
+    if answer is not None:
+        parts.append(f"<h3>Answer</h3><pre>{html.escape(json.dumps(answer))}</pre>")
+    statuses = "".join(
+        f"<dt>{status}</dt><dd>{_prose(each['description'])}</dd>"
+        for status, each in told["responses"].items()
+    )
     return (
-        f"<details><summary><span class=method>{method.upper()}</span> <code>{html.escape(path)}</code> "
-        f"{html.escape(told['summary'])}</summary><pre>{curl}</pre><p>Answers: {statuses}</p></details>"
+        f"<details><summary><span class=method>{method}</span><code>{html.escape(path)}</code>"
+        f"<span class=about>{html.escape(told['summary'])}</span></summary>"
+        f"<div class=inside>{''.join(parts)}<h3>Statuses</h3><dl>{statuses}</dl></div></details>"
     )
 
 
-_TENSOR = {
-    "type": "object",
-    "required": ["name", "shape", "datatype"],
-    "properties": {
-        "name": {"type": "string"},
-        "shape": {"type": "array", "items": {"type": "integer"}},
-        "datatype": {"type": "string"},
-        "data": {"type": "array"},
-        "parameters": {"type": ["object", "null"]},
-    },
-}
-_SCHEMAS: dict[str, Any] = {
-    "Error": {
-        "type": "object",
-        "required": ["error"],
-        "properties": {
-            "error": {"type": "string", "description": "What happened and what to do"},
-            "code": {"type": "string", "description": "One word for programs"},
-            "request_id": {"type": "string"},
-        },
-    },
-    "V1Request": {
-        "type": "object",
-        "properties": {"instances": {"type": "array"}, "inputs": {"type": "array"}},
-        "examples": [{"instances": [[5.1, 3.5, 1.4, 0.2]]}],
-    },
-    "V1Response": {"type": "object", "properties": {"predictions": {}}},
-    "V2Rows": {
-        "type": "object",
-        "required": ["inputs"],
-        "properties": {"inputs": {"type": "array"}, "id": {"type": "string"}},
-        "examples": [{"inputs": [[5.1, 3.5, 1.4, 0.2]]}],
-    },
-    "V2Request": {
-        "type": "object",
-        "required": ["inputs"],
-        "properties": {
-            "id": {"type": "string"},
-            "inputs": {"type": "array", "items": _TENSOR},
-            "outputs": {"type": "array"},
-        },
-        "examples": [
-            {"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP64", "data": [5.1, 3.5, 1.4, 0.2]}]}
-        ],
-    },
-    "V2Response": {
-        "type": "object",
-        "properties": {
-            "model_name": {"type": "string"},
-            "id": {"type": "string"},
-            "outputs": {"type": "array", "items": _TENSOR},
-        },
-    },
-}
+def _prose(text: str) -> str:
+    return _CODE(r"<code>\1</code>", html.escape(text))
+
+
+def _curl(url: str, method: str, body: Any) -> str:
+    command = f"curl {quote(url)}" if method == "GET" else f"curl -X {method} {quote(url)}"
+    if body is not None:
+        data = quote(json.dumps(body))
+        command = f"curl {quote(url)} \\\n  -H 'Content-Type: application/json' \\\n  -d {data}"
+    return f"<h3>Ask</h3><pre>{html.escape(command)}</pre>"
+
+
+__all__ = ["HEADERS", "openapi", "page"]

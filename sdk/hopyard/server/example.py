@@ -16,8 +16,10 @@ from hopyard.server.failures import Failure, one_line, trimmed_traceback
 from hopyard.server.flavors import Alone, Exchange, Model, Operation
 from hopyard.server.replies import Problem, Reply
 from hopyard.server.requests import Request
+from hopyard.server.tensors import numpy_module
 
 PROOF_ROWS = 8
+VARIATIONS = (0.5, 1.25, 2.0)
 SLOW_SECONDS = 0.5
 CLOSE = 1e-6
 
@@ -152,15 +154,21 @@ def _has_tensors(document: dict[str, Any]) -> bool:
 
 def _rows(payload: Any) -> Any:
     """At least two rows that differ: those of the example, or variations of its only one."""
-    if len(payload) != 1 or not isinstance(payload, list):
+    if len(payload) != 1:
         return payload[:PROOF_ROWS]
-    varied = [_varied(payload[0], factor) for factor in (0.5, 1.25, 2.0)]
-    return payload + [row for row in varied if row != payload[0]]
+    if isinstance(payload, list):
+        varied = [_varied(payload[0], factor) for factor in VARIATIONS]
+        return payload + [row for row in varied if row != payload[0]]
+    if getattr(getattr(payload, "dtype", None), "kind", "") == "f" and payload.any():
+        return numpy_module().concatenate([payload, *(payload * payload.dtype.type(f) for f in VARIATIONS)])
+    return payload
 
 
 def _varied(value: Any, factor: float) -> Any:
     if isinstance(value, list):
         return [_varied(each, factor) for each in value]
+    if isinstance(value, dict):
+        return {name: _varied(each, factor) for name, each in value.items()}
     return value * factor if isinstance(value, float) else value
 
 
@@ -174,6 +182,6 @@ def _close(one: Any, other: Any) -> bool:
         return len(one) == len(other) and all(map(_close, one, other))
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_close(one[key], other[key]) for key in one)
-    if isinstance(one, float) and isinstance(other, float | int):
+    if isinstance(one, float | int) and isinstance(other, float | int) and float in (type(one), type(other)):
         return math.isclose(one, other, rel_tol=CLOSE, abs_tol=CLOSE)
     return bool(one == other)

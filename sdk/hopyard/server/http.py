@@ -13,8 +13,8 @@ from typing import cast
 import httptools
 
 from hopyard.server.connections import FOREVER, Connections
-from hopyard.server.limits import HttpLimits
 from hopyard.server.heads import KNOWN_HEAD_BYTES, KnownHead
+from hopyard.server.limits import HttpLimits
 from hopyard.server.requests import Refusal, Request, RequestIds
 from hopyard.server.responses import answer
 
@@ -51,6 +51,7 @@ class HttpProtocol(asyncio.Protocol):
         self._chunks: list[bytes] = []
         self._begun = 0
         self._head_size = 0
+        self._head_fed = 0
         self._body_size = 0
         self._head_done = False
         self._replaying = False
@@ -152,7 +153,7 @@ class HttpProtocol(asyncio.Protocol):
             request.fail_inside()
 
     def _read(self, data: bytes) -> None:
-        completed = self._completed
+        completed, starts_here = self._completed, self._reading is None
         try:
             self._feed(data)
         except Refusal as refusal:
@@ -166,7 +167,7 @@ class HttpProtocol(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._refuse(Refusal(400, "MalformedRequest", f"This is not valid HTTP/1.1: {error}."))
         if self._waiting:
-            if self._completed == completed + 1 and self._begun == 1:
+            if starts_here and self._completed == completed + 1 and self._begun == 1:
                 self._heads.learn(data, self._waiting[-1])
             self._advance()
 
@@ -198,8 +199,9 @@ class HttpProtocol(asyncio.Protocol):
                 rest = self._ignore_upgrade(rest[upgrade.args[0] :])
         alone = self._begun == int(head_starts_here)
         if alone and self._reading is not None and not self._head_done:
-            # A header that never ends reaches no callback, so it is counted here as well.
-            self._count_head(len(data))
+            # A header that never ends reaches no callback, so what was fed is counted too.
+            self._head_fed += len(data)
+            self._limit_head(self._head_fed)
 
     def on_message_begin(self) -> None:
         if self._replaying:
@@ -207,7 +209,7 @@ class HttpProtocol(asyncio.Protocol):
         self._begun += 1
         self._reading = Request(self, {})
         self._chunks = []
-        self._head_size = self._body_size = 0
+        self._head_size = self._head_fed = self._body_size = 0
         self._head_done = False
         self.deadline = self._connections.now + self._limits.head
 
@@ -258,7 +260,8 @@ class HttpProtocol(asyncio.Protocol):
         if length.isdigit() and int(length[:20]) > self._limits.body_bytes:
             raise self._too_large()
         expects = request.headers.get(b"expect", b"").lower() == b"100-continue"
-        if expects and self._answering is None and not self._waiting:
+        is_old = self._parser.get_http_version() == "1.0"  # and would take the 100 for its answer
+        if expects and not is_old and self._answering is None and not self._waiting:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _ignore_upgrade(self, rest: bytes) -> bytes:
@@ -281,7 +284,10 @@ class HttpProtocol(asyncio.Protocol):
 
     def _count_head(self, size: int) -> None:
         self._head_size += size
-        if self._head_size > self._limits.head_bytes:
+        self._limit_head(self._head_size)
+
+    def _limit_head(self, size: int) -> None:
+        if size > self._limits.head_bytes:
             limit = self._limits.head_bytes
             raise Refusal(
                 431, "HeadersTooLarge", f"The request's headers are over {limit} bytes; send fewer."

@@ -1,13 +1,23 @@
-"""Sockets this server answers on: the private one, and one shared with the other replicas of the serving."""
+"""Sockets this server listens on: the private one, and one shared with the other replicas of the serving."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
+from hopyard.server import reports
+from hopyard.server.config import Config
 from hopyard.server.failures import Failure
 
 BACKLOG = 2048
+ACCEPTED_AT_ONCE = 64
+BREATH_SECONDS = 0.05
 Factory = Callable[[], asyncio.Protocol]
+Give = Callable[[socket.socket], None]
+
+log = logging.getLogger(__name__)
 
 
 def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
@@ -29,6 +39,42 @@ def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
         bound.close()
         raise _unavailable(host, port, error) from None
     return bound
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The bound sockets of a server, which does not listen on them yet."""
+
+    http: socket.socket
+    grpc: socket.socket | None
+    shared: socket.socket | None
+
+    @classmethod
+    def bound(cls, settings: Config) -> "Ports":
+        """Take the ports. Raises Failure PortUnavailable."""
+        http = bind(settings.host, settings.port)
+        has_grpc = settings.grpc_port is not None and settings.enable_grpc
+        grpc = bind(settings.host, settings.grpc_port or 0) if has_grpc else None
+        return cls(http, grpc, bind_shared(settings))
+
+    @property
+    def all(self) -> list[socket.socket]:
+        return [each for each in (self.http, self.grpc, self.shared) if each is not None]
+
+
+def bind_shared(settings: Config) -> socket.socket | None:
+    if settings.shared_port is None:
+        return None
+    return bind(settings.shared_host, settings.shared_port, shared=True)
+
+
+def publish(address_file: Path, host: str, port: int) -> None:
+    """Tell the platform where this server listens. Raises Failure ConfigurationInvalid."""
+    try:
+        reports.write_address(address_file, host, port)
+    except OSError as error:
+        reason = f"HOPYARD_ADDRESS_FILE is {address_file}, which cannot be written: {error.strerror}."
+        raise Failure("ConfigurationInvalid", reason) from None
 
 
 class Listener:
@@ -69,6 +115,59 @@ class Listener:
                     return
                 accepted.setblocking(False)
                 await loop.connect_accepted_socket(self._factory, accepted)
+
+
+class Acceptor:
+    """A bound socket whose connections are given away as they come, to whoever is to answer them."""
+
+    def __init__(self, bound: socket.socket, give: Give) -> None:
+        self._socket = bound
+        self._give = give
+        host, port = bound.getsockname()[:2]
+        self.address: tuple[str, int] = (host, port)
+
+    def join(self) -> None:
+        """Begin to listen. Raises Failure PortUnavailable."""
+        try:
+            self._socket.listen(BACKLOG)
+        except OSError as error:
+            raise _unavailable(*self.address, error) from None
+        asyncio.get_running_loop().add_reader(self._socket, self._accept)
+
+    def leave(self) -> None:
+        """Stop listening, and still give away the connections the kernel has completed for us."""
+        asyncio.get_running_loop().remove_reader(self._socket)
+        with self._socket:
+            while self._take():
+                pass
+
+    def _accept(self) -> None:
+        for _ in range(ACCEPTED_AT_ONCE):
+            if not self._take():
+                return
+
+    def _take(self) -> bool:
+        try:
+            connection, _ = self._socket.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return False
+        except OSError as error:
+            self._breathe(error)
+            return False
+        connection.setblocking(False)
+        self._give(connection)
+        return True
+
+    def _breathe(self, error: OSError) -> None:
+        """Out of descriptors: the connection stays in the queue, and trying at once again would change nothing."""
+        log.error("A connection cannot be accepted: %s", error.strerror)
+        loop = asyncio.get_running_loop()
+        if loop.remove_reader(self._socket):
+            loop.call_later(BREATH_SECONDS, self._resume)
+
+    def _resume(self) -> None:
+        if self._socket.fileno() >= 0:
+            asyncio.get_running_loop().add_reader(self._socket, self._accept)
 
 
 def _unavailable(host: str, port: int, error: OSError) -> Failure:

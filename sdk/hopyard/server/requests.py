@@ -95,10 +95,11 @@ class Request:
         lines = self._sender.common_headers(self) + headers
         self.begun = True
         self._sender.send_part(self, head(status, lines, content_type=content_type, chunked=self._chunked))
+        self._chunked = self._chunked and self.method != b"HEAD"
 
     async def write(self, data: bytes) -> None:
         """Send a piece, and wait while the client is slow to read."""
-        if data and not self.abandoned:
+        if data and not self.abandoned and self.method != b"HEAD":
             piece = b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
             self._sender.send_part(self, piece)
             await self._sender.writable()

@@ -1,6 +1,6 @@
 """Tensors to rows and predictions to tensors, for models that are asked with a list or an array of rows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -27,10 +27,10 @@ def rows_of(asked: TensorRequest) -> Any:
             raise BadTensor(
                 f"The input {inputs[0].name} has no rows; its shape must begin with their number."
             )
-        return _decoded(array) if inputs[0].datatype == "BYTES" else array
+        return _given(array)
     if not inputs:
         raise BadTensor("The request has no inputs; send at least one tensor.")
-    return Alone({each.name: each.as_array() for each in inputs})
+    return Alone({each.name: _given(each.as_array()) for each in inputs})
 
 
 def as_lists(payload: Any) -> Any:
@@ -47,7 +47,7 @@ def response_of(value: Any, asked: TensorRequest) -> TensorResponse:
     are no numbers or strings become BYTES with the JSON of each. Raises BadTensor and Unserialisable.
     """
     if hasattr(value, "columns") and hasattr(value, "iloc"):
-        named = {str(column): value[column].tonumpy_module() for column in value.columns}
+        named = {str(column): value[column].to_numpy() for column in value.columns}
     elif isinstance(value, Mapping):
         named = {str(name): column for name, column in value.items()}
     else:
@@ -57,11 +57,11 @@ def response_of(value: Any, asked: TensorRequest) -> TensorResponse:
 
 
 def _tensor(name: str, values: Any) -> Tensor:
-    array = _array(values)
+    array = _array(values, name)
     return Tensor(name, datatype_of(array), array.shape, array=array)
 
 
-def _array(values: Any) -> Any:
+def _array(values: Any, name: str) -> Any:
     numpy = numpy_module()
     if isinstance(values, numpy.ndarray):
         array = values
@@ -70,15 +70,18 @@ def _array(values: Any) -> Any:
         try:
             array = numpy.asarray(plain)
         except ValueError:  # ragged
-            array = _each_as_json(plain)
-    if array.dtype.kind == "O" and not _only_strings(array):
-        array = _each_as_json(values if isinstance(values, list | tuple) else array.tolist())
+            array = _each_as_json(plain, name)
+    kind = array.dtype.kind
+    if kind == "f" and array.dtype.itemsize > 8:
+        array = array.astype("f8")
+    elif kind not in "biufSUO" or (kind == "O" and not _only_strings(array)):
+        array = _each_as_json(values if isinstance(values, list | tuple) else array.tolist(), name)
     return array if array.ndim else array.reshape(1)
 
 
-def _each_as_json(values: Any) -> Any:
+def _each_as_json(values: Any, name: str) -> Any:
     rows = values if isinstance(values, list | tuple) else [values]
-    texts = [codec.dumps(row, place=f"{OUTPUT}[{number}]") for number, row in enumerate(rows)]
+    texts = [codec.dumps(row, place=f"{name}[{number}]") for number, row in enumerate(rows)]
     array = numpy_module().empty(len(texts), dtype=object)
     array[:] = texts
     return array
@@ -88,22 +91,28 @@ def _only_strings(array: Any) -> bool:
     return all(isinstance(each, str | bytes) for each in array.ravel())
 
 
-def _decoded(array: Any) -> Any:
-    """Strings, where the bytes are UTF-8; models are trained on str."""
-    flat = array.ravel()
-    with suppress(UnicodeDecodeError):
-        flat[:] = [each.decode() if isinstance(each, bytes) else each for each in flat]
-    return flat.reshape(array.shape)
+def _given(array: Any) -> Any:
+    """What a model is handed: its own to change, and strings where the bytes are UTF-8, as it was trained on."""
+    if array.dtype.kind == "O":
+        with suppress(UnicodeDecodeError):
+            texts = [each.decode() if isinstance(each, bytes) else each for each in array.ravel()]
+            array.ravel()[:] = texts
+        return array
+    return array if array.flags.writeable else array.copy()
 
 
 def _frame(inputs: list[Tensor]) -> Any:
-    import pandas as pd
-
+    try:
+        import pandas as pd
+    except ModuleNotFoundError:
+        raise BadTensor("The model's environment has no pandas to make a table with; send rows.") from None
     columns: dict[str, Any] = {}
-    decode: Callable[[Any], Any] = _decoded
     for each in inputs:
-        array = each.as_array()
-        columns[each.name] = decode(array.ravel()) if each.datatype == "BYTES" else array.ravel()
+        array = _given(each.as_array())
+        if array.ndim and array.size != len(array):
+            shape = list(array.shape)
+            raise BadTensor(f"The input {each.name} has the shape {shape}; a column has one value in a row.")
+        columns[each.name] = array.ravel()
     try:
         return pd.DataFrame(columns)
     except ValueError as error:

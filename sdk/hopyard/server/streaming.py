@@ -2,16 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any
 
 from hopyard.server import codec
-from hopyard.server.failures import trimmed_traceback
+from hopyard.server.failures import one_line
 from hopyard.server.hosted import Hosted
-from hopyard.server.replies import Reply
+from hopyard.server.replies import Problem, Reply
 from hopyard.server.requests import Request
+from hopyard.server.responses import error_body
 
 KEPT_BYTES = 64 * 1024
+CLIENT_LEFT = 499  # nginx's number for a client that closed before its answer
 Streamed = Callable[[int, bytes, BaseException | None], None]  # status, the first bytes sent, error
 
 log = logging.getLogger(__name__)
@@ -28,46 +30,79 @@ def send(request: Request, reply: Reply, hosted: Hosted, done: Streamed) -> None
 
 async def _send(request: Request, reply: Reply, hosted: Hosted, done: Streamed) -> None:
     sent, error = bytearray(), None
-    pieces = _advanced(reply.stream, hosted)
+    pieces = _Pieces(reply.stream, hosted)
     try:
         # The first piece decides whether there is an answer at all.
-        piece = await anext(pieces, _END)
+        piece = await pieces.next()
+        data = b"" if piece is _END else _written(piece)
         request.begin(reply.status, headers=reply.headers, content_type=reply.content_type)
         while piece is not _END and not request.abandoned:
-            data = _written(piece)
             if len(sent) < KEPT_BYTES:
-                sent += data[:KEPT_BYTES]
+                sent += data[: KEPT_BYTES - len(sent)]
             await request.write(data)
-            piece = await anext(pieces, _END)
+            piece = await pieces.next()
+            data = b"" if piece is _END else _written(piece)
         request.end()
-    except (Exception, asyncio.CancelledError) as raised:
+    except BaseException as raised:  # an iterator of the user's may raise anything
         error = raised
         hosted.failed(raised)
-        if request.begun:
-            log.error("A stream broke off [%s]\n%s", request.id.decode(), trimmed_traceback(raised))
-            request.break_off()
-        else:
-            request.fail(500, "PredictFailed", f"{type(raised).__name__}: {raised}")
-    finally:
-        await _closed(pieces)
-    done(reply.status, bytes(sent), error)
+        _tell(request, hosted, raised)
+    if not isinstance(error, asyncio.CancelledError):
+        await pieces.close()
+    done(CLIENT_LEFT if request.abandoned else reply.status, bytes(sent), error)
 
 
-async def _advanced(stream: Any, hosted: Hosted) -> AsyncIterator[Any]:
-    if hasattr(stream, "__aiter__"):
-        async for piece in cast(AsyncIterator[Any], stream):
-            yield piece
+def _tell(request: Request, hosted: Hosted, error: BaseException) -> None:
+    """An answer that was begun cannot be taken back, so it is broken off; one that was not is an error.
+
+    Whoever is told by `done` logs it.
+    """
+    if request.begun:
+        request.break_off()
         return
-    iterator = cast(Iterator[Any], iter(stream))
-    while (piece := await hosted.thread.call(lambda: next(iterator, _END))) is not _END:
-        yield piece
+    problem = error if isinstance(error, Problem) else hosted.problem(error)
+    if problem is None and isinstance(error, codec.Unserialisable):
+        problem = Problem(500, f"The model's answer cannot be written as JSON: {error}", "AnswerInvalid")
+    problem = problem or Problem(500, one_line(error))
+    reply = problem.reply or Reply(error_body(problem.sentence, problem.code, request.id), problem.status)
+    request.respond(reply.status, reply.body, headers=reply.headers, content_type=reply.content_type)
 
 
-async def _closed(pieces: Any) -> None:
-    try:
-        await pieces.aclose()
-    except Exception:
-        log.exception("A stream could not be closed")
+class _Pieces:
+    """The user's iterator: an async one on the event loop, a sync one in the model's thread."""
+
+    def __init__(self, stream: Any, hosted: Hosted) -> None:
+        self._thread = hosted.thread
+        self._stream = stream
+        self._is_async = hasattr(stream, "__aiter__")
+        self._iterator: Any = None
+
+    async def next(self) -> Any:
+        """Return the next piece, or `_END`."""
+        if not self._is_async:
+            return await self._thread.call(self._next)
+        if self._iterator is None:
+            self._iterator = aiter(self._stream)
+        await asyncio.sleep(0)  # a generator that never waits would keep the loop from everybody else
+        try:
+            return await anext(self._iterator)
+        except StopAsyncIteration:
+            return _END
+
+    def _next(self) -> Any:
+        if self._iterator is None:
+            self._iterator = iter(self._stream)
+        return next(self._iterator, _END)
+
+    async def close(self) -> None:
+        """Let a generator clean up, where it ran; also one whose client left before its end."""
+        try:
+            if self._is_async and hasattr(self._iterator, "aclose"):
+                await self._iterator.aclose()
+            elif not self._is_async and hasattr(self._iterator, "close"):
+                await self._thread.call(self._iterator.close)
+        except BaseException:
+            log.exception("A stream could not be closed")
 
 
 def _written(piece: Any) -> bytes:

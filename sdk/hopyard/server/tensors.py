@@ -58,7 +58,7 @@ class Tensor:
         """Return the values in `shape`, of the dtype of `datatype` (`object` for BYTES: bytes from raw content,
         else what was sent). Raw content is not copied. Raises BadTensor.
         """
-        array = self._flat()
+        array: np.ndarray[Any, Any] = self._flat()
         shape = tuple(self.shape)
         if array.shape == shape:
             return array
@@ -66,7 +66,7 @@ class Tensor:
             return array.reshape(shape)
         except (ValueError, TypeError, OverflowError):
             raise BadTensor(
-                f"The input {self.name} has {array.size} values, which do not fill the shape {list(shape)}."
+                f"The tensor {self.name} has {array.size} values, which do not fill the shape {list(shape)}."
             ) from None
 
     def as_raw(self) -> bytes | memoryview:
@@ -75,13 +75,15 @@ class Tensor:
             return self.raw
         array = self.as_array()
         if self.datatype == "BYTES":
-            return _pack(array.ravel().tolist())
-        raw: bytes = numpy_module().ascontiguousarray(array, dtype=DTYPES[self.datatype]).tobytes()
-        return raw
+            return _pack(array.ravel().tolist(), self.name)
+        try:
+            return bytes(array.astype(self._dtype, copy=False).tobytes())
+        except (ValueError, TypeError, OverflowError) as error:
+            raise self._unlike(error) from None
 
     def as_list(self) -> list[Any]:
         """Return the values as one flat list; BYTES as they are."""
-        if self.data is not None and not any(isinstance(item, list) for item in self.data[:1]):
+        if self.data is not None and not any(isinstance(item, list) for item in self.data):
             return self.data
         values: list[Any] = self.as_array().ravel().tolist()
         return values
@@ -96,29 +98,35 @@ class Tensor:
         numpy = numpy_module()
         if self.datatype == "BYTES":
             return _object_array(self._elements())
-        dtype = DTYPES.get(self.datatype)
-        if dtype is None:
-            known = (
-                "it is not a datatype of the protocol" if self.datatype not in DATATYPES else "numpy has none"
-            )
-            raise BadTensor(f"The input {self.name} has the datatype {self.datatype}: {known}.")
+        dtype = self._dtype
         if self.raw is not None:
             try:
                 return numpy.frombuffer(self.raw, dtype)
             except ValueError:
                 width = numpy.dtype(dtype).itemsize
                 raise BadTensor(
-                    f"The input {self.name} has {len(self.raw)} bytes, not a multiple of {width}."
+                    f"The tensor {self.name} has {len(self.raw)} bytes, not a multiple of {width}."
                 ) from None
         try:
             return numpy.asarray(self.data, dtype=dtype)
         except (ValueError, TypeError, OverflowError) as error:
-            raise BadTensor(f"The input {self.name} is not {self.datatype} throughout: {error}.") from None
+            raise self._unlike(error) from None
+
+    @property
+    def _dtype(self) -> str:
+        dtype = DTYPES.get(self.datatype)
+        if dtype is None:
+            known = "numpy has none" if self.datatype in DATATYPES else "it is not a datatype of the protocol"
+            raise BadTensor(f"The tensor {self.name} has the datatype {self.datatype}: {known}.")
+        return dtype
+
+    def _unlike(self, error: Exception) -> BadTensor:
+        return BadTensor(f"The tensor {self.name} is not {self.datatype} throughout: {error}.")
 
     def _elements(self) -> list[Any]:
         if self.raw is not None:
             return _unpack(self.raw, self.name)
-        return list(_leaves(self.data))
+        return _leaves(self.data or ())
 
 
 @dataclass(slots=True)
@@ -189,18 +197,27 @@ def _object_array(elements: list[Any]) -> "np.ndarray[Any, Any]":
     return array
 
 
-def _leaves(value: Any) -> Any:
-    for item in value or ():
-        if isinstance(item, list):
-            yield from _leaves(item)
+def _leaves(values: Sequence[Any]) -> list[Any]:
+    """The items of lists within lists, in order; not by recursion, as callers choose the depth."""
+    leaves, ahead = [], [iter(values)]
+    while ahead:
+        for item in ahead[-1]:
+            if isinstance(item, list):
+                ahead.append(iter(item))
+                break
+            leaves.append(item)
         else:
-            yield item
+            ahead.pop()
+    return leaves
 
 
-def _pack(elements: list[Any]) -> bytes:
+def _pack(elements: list[Any], name: str) -> bytes:
     parts = []
     for element in elements:
-        text = element if isinstance(element, bytes) else str(element).encode()
+        try:
+            text = element if isinstance(element, bytes) else str(element).encode()
+        except UnicodeEncodeError:
+            raise BadTensor(f"The tensor {name} has a string that is not Unicode.") from None
         parts += [len(text).to_bytes(LENGTH_BYTES, "little"), text]
     return b"".join(parts)
 
@@ -211,6 +228,6 @@ def _unpack(raw: bytes | memoryview, name: str) -> list[bytes]:
         length = int.from_bytes(raw[at : at + LENGTH_BYTES], "little")
         start, at = at + LENGTH_BYTES, at + LENGTH_BYTES + length
         if at > end:
-            raise BadTensor(f"The input {name} ends inside one of its elements.")
+            raise BadTensor(f"The tensor {name} ends inside one of its elements.")
         elements.append(bytes(raw[start:at]))
     return elements

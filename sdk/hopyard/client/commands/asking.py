@@ -14,7 +14,7 @@ import click
 from hopyard.client.client import Client
 from hopyard.client.commands.output import echo_json, with_client
 from hopyard.client.records import ReplicaLog
-from hopyard.client.servings import VERBS
+from hopyard.client.servings import INFER, VERBS
 
 FOLLOW_SECONDS = 1.0
 FOLLOW_TAIL = 1000
@@ -23,7 +23,7 @@ FOLLOW_TAIL = 1000
 @click.command()
 @click.argument("serving")
 @click.argument("data")
-@click.option("--verb", type=click.Choice(VERBS), default="predict", show_default=True)
+@click.option("--verb", type=click.Choice((*VERBS, INFER)), default="predict", show_default=True)
 @with_client
 def predict(client: Client, serving: str, data: str, verb: str) -> None:
     """Ask SERVING about DATA: JSON, @file, or - for standard input.

@@ -70,7 +70,9 @@ def _show(found: Serving) -> None:
             "Resources": f"{resources.cores:g} cores, {resources.memory_mb} MiB, {resources.gpus} GPUs",
             "Topic": found.topic or "none",
             "Logging": found.inference_logging,
-            "Batching": f"up to {found.batching.max_batch_size}" if found.batching.enabled else "off",
+            "Batching": _batching(found),
+            "Calls": f"{found.max_concurrency} at a time",
+            "Class": found.class_name,
             "Environment": found.env,
             "Description": found.description,
             "URL": found.url,
@@ -81,6 +83,14 @@ def _show(found: Serving) -> None:
     )
     if found.failure and found.failure.evidence:
         click.echo(f"\n{found.failure.evidence}")
+
+
+def _batching(found: Serving) -> str:
+    batching = found.batching
+    if not batching.enabled:
+        return "off"
+    wait = f", waiting up to {batching.max_latency_ms} ms" if batching.max_latency_ms else ""
+    return f"{batching.mode}, up to {batching.max_batch_size} rows{wait}"
 
 
 def _model(found: Serving) -> str:

@@ -10,7 +10,7 @@ import click
 
 from hopyard.client.commands.output import pairs
 from hopyard.client.records import Serving
-from hopyard.client.settings import LOGGING, Changes, Settings
+from hopyard.client.settings import BATCHING, LOGGING, Changes, Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -26,13 +26,23 @@ OPTIONS = (
     click.option("--topic-partitions", type=COUNT, help="Partitions of a new topic."),
     click.option("--topic-replication", type=COUNT, help="Replication of a new topic."),
     click.option("--inference-logging", type=click.Choice(LOGGING), help="What is logged."),
-    click.option("--batching/--no-batching", default=None, help="Predict waiting requests together."),
+    click.option("--class-name", help="Class to serve, where the script has several."),
+    click.option("--max-concurrency", type=COUNT, help="Calls a replica makes at a time."),
+    click.option(
+        "--batching",
+        type=click.Choice(BATCHING),
+        help="Predict waiting requests together; auto: if the input example proves that it changes nothing.",
+    ),
+    click.option("--no-batching", is_flag=True, default=None, help="The same as --batching off."),
     click.option("--max-batch-size", type=COUNT, help="Most rows predicted together."),
+    click.option(
+        "--max-latency-ms", type=click.IntRange(min=0), help="How long a request may wait for others."
+    ),
     click.option("--env", multiple=True, callback=pairs, metavar="NAME=VALUE", help="Environment variable."),
     click.option("--description"),
 )
 RESOURCES = ("cores", "memory_mb", "gpus")
-BATCHING = {"batching": "enabled", "max_batch_size": "max_batch_size"}
+IN_BATCHING = {"batching": "mode", "max_batch_size": "max_batch_size", "max_latency_ms": "max_latency_ms"}
 
 
 def setting_options(command: Command) -> Command:
@@ -44,8 +54,12 @@ def setting_options(command: Command) -> Command:
 def settings_of(options: dict[str, Any]) -> Settings:
     """The settings that were given, in the client's shape."""
     given = {name: value for name, value in options.items() if value is not None and value != {}}
+    if given.pop("no_batching", False):
+        if given.get("batching", "off") != "off":
+            raise click.UsageError("Give either --batching or --no-batching.")
+        given["batching"] = "off"
     resources = {name: given.pop(name) for name in RESOURCES if name in given}
-    batching = {inner: given.pop(name) for name, inner in BATCHING.items() if name in given}
+    batching = {inner: given.pop(name) for name, inner in IN_BATCHING.items() if name in given}
     nested = {"resources": resources, "batching": batching}
     return cast(Settings, given | {name: value for name, value in nested.items() if value})
 
@@ -53,13 +67,12 @@ def settings_of(options: dict[str, Any]) -> Settings:
 def changes_of(
     options: dict[str, Any], now: Serving, *, script: str | None, unset: tuple[str, ...]
 ) -> Changes:
-    """As settings_of, with grouped settings completed from what they are now."""
+    """As settings_of, with resources completed from what they are now."""
     changes: dict[str, Any] = {**settings_of(options)}
     if script is not None:
         changes["script"] = script
-    for group in ("resources", "batching"):
-        if group in changes:
-            changes[group] = asdict(getattr(now, group)) | changes[group]
+    if "resources" in changes:
+        changes["resources"] = asdict(now.resources) | changes["resources"]
     if unset or "env" in changes:
         env = now.env | changes.get("env", {})
         changes["env"] = {name: value for name, value in env.items() if name not in unset}

@@ -1,0 +1,189 @@
+"""What one process answers with: data plane, connections and books, put together from the settings."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from hopyard.server.batcher import BatchLimits
+from hopyard.server.calls import Books
+from hopyard.server.config import Config
+from hopyard.server.connections import Connections
+from hopyard.server.dataplane import DataPlane
+from hopyard.server.flavors import Model
+from hopyard.server.grpc import GrpcProtocol
+from hopyard.server.http import Handler, HttpProtocol
+from hopyard.server.inference_log import DirectorySink, InferenceLog, Origin
+from hopyard.server.keys import KeyRing
+from hopyard.server.limits import HttpLimits
+from hopyard.server.loading import Loading
+from hopyard.server.metrics import Metrics
+from hopyard.server.pages import Scrape
+from hopyard.server.requests import RequestIds
+from hopyard.server.routes import Routes
+from hopyard.server.runners import ModelThread
+
+LEAVE_SECONDS = 3.0
+IDLE_GRACE_SECONDS = 1.0
+POLL_SECONDS = 0.02
+STOPPING = "The server is stopping."
+
+Batching = dict[str, BatchLimits]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A served model, as far as whoever started the server wants to know."""
+
+    name: str
+    style: str
+    verbs: list[str]
+    operations: list[str]
+    has_tensors: bool
+
+    @classmethod
+    def of(cls, model: Model) -> "Told":
+        return cls(
+            model.name, model.style, list(model.verbs), list(model.operations), model.tensors is not None
+        )
+
+    def __str__(self) -> str:
+        ways = [*self.verbs, *(["infer"] if self.has_tensors else [])]
+        return f"{self.name} serves {', '.join(dict.fromkeys([*ways, *filter(None, self.operations)]))}"
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """The server is ready: where it listens, and what it serves."""
+
+    host: str
+    port: int
+    grpc_port: int | None
+    models: list[Told]
+
+
+Announce = Callable[[Announcement], None]
+
+
+class Answering:
+    """Made on a running loop. `http` and `grpc` make the protocol of a new connection; `handle` answers requests
+    in place of `routes`.
+    """
+
+    def __init__(
+        self,
+        settings: Config,
+        *,
+        thread: ModelThread,
+        records: InferenceLog | None = None,
+        plane: Callable[..., DataPlane] = DataPlane,
+        scrape: Scrape | None = None,
+        handle: Handler | None = None,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self._settings = settings
+        self._records = records
+        self.thread = thread
+        self.metrics = Metrics()
+        self.dataplane = plane(
+            settings.model_name,
+            thread=thread,
+            loop=loop,
+            metrics=self.metrics,
+            stuck_seconds=settings.stuck_seconds,
+            concurrency=settings.max_concurrency,
+        )
+        self.connections = Connections(loop, replica=settings.replica)
+        self._keys = KeyRing(settings.keys_file) if settings.keys_file else None
+        if self._keys is not None:
+            self.connections.each_tick(self._keys.refresh)
+        self._books = Books(self.metrics, records, latency_logging=settings.latency_logging)
+        self._limits, self._ids = HttpLimits(body_bytes=settings.max_body_bytes), RequestIds()
+        self.routes = Routes(
+            self.dataplane,
+            keys=self._keys,
+            books=self._books,
+            server_version=version("hopyard"),
+            scrape=scrape,
+        )
+        self._handle = handle or self.routes
+        self.dataplane.changed = self.routes.rebuild
+        self._watch()
+
+    def http(self) -> asyncio.Protocol:
+        """HTTP/1.1, or gRPC where a client speaks HTTP/2 at once."""
+        return HttpProtocol(
+            self._handle,
+            connections=self.connections,
+            ids=self._ids,
+            limits=self._limits,
+            http2=self.grpc if self._settings.enable_grpc else None,
+        )
+
+    def grpc(self) -> asyncio.Protocol:
+        return GrpcProtocol(
+            self.dataplane,
+            books=self._books,
+            keys=self._keys,
+            connections=self.connections,
+            ids=self._ids,
+            limits=self._limits,
+        )
+
+    async def prepare(self, models: list[Model] | None = None) -> tuple[list[Model], Batching]:
+        """Load, unless that is done, and predict the example. Raises Failure."""
+        loading = Loading(self._settings, self.thread, self.metrics)
+        if models is None:
+            models = await loading.load()
+        return models, await loading.prove(models)
+
+    def serve(self, models: Sequence[Model], batching: Batching) -> None:
+        self.dataplane.serve(models, batching=lambda model: batching.get(model.name))
+
+    def leave(self) -> None:
+        """Not ready any more; what still comes is answered, and told to come no more."""
+        self.dataplane.stop(STOPPING)
+        self.connections.draining = True
+
+    async def settle(self) -> None:
+        """Wait for what is in flight, then a little for idle clients to go; no longer than the drain time."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        deadline = began + self._settings.drain_seconds
+        grace = min(began + IDLE_GRACE_SECONDS, deadline)
+        while loop.time() < deadline and (self.connections.busy or self.metrics.in_flight):
+            await asyncio.sleep(POLL_SECONDS)
+        while loop.time() < grace and len(self.connections):
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def close(self) -> None:
+        self.connections.close_idle()
+        self.thread.stop()
+        if self._records is not None:
+            await asyncio.to_thread(self._records.close, LEAVE_SECONDS)
+
+    def _watch(self) -> None:
+        plane, records = self.dataplane, self._records
+        self.metrics.watch("hopyard_ready", "gauge", "1 when ready.", lambda: float(not plane.trouble))
+        for name in ("written", "dropped"):
+            self.metrics.watch(
+                f"hopyard_inference_log_{name}_total",
+                "counter",
+                f"Inference records {name}.",
+                lambda name=name: getattr(records, name, 0),  # type: ignore[misc]
+            )
+
+
+def inference_log(settings: Config, *, writer: str) -> InferenceLog | None:
+    """The log of this process, where one is wanted; each `writer` appends to a file of its own."""
+    if settings.topic_dir is None or not settings.topic or settings.inference_logging == "NONE":
+        return None
+    origin = Origin(
+        project=settings.project,
+        serving=settings.model_name,
+        revision=settings.revision,
+        replica=settings.replica,
+        model_version=settings.model_version,
+    )
+    sink = DirectorySink(settings.topic_dir, settings.topic, writer)
+    return InferenceLog(sink, origin, mode=settings.inference_logging)

@@ -1,0 +1,102 @@
+"""One inference asked over gRPC: from the bytes of a ModelInferRequest to the model and back."""
+
+import logging
+from typing import Any, Protocol
+
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+from hopyard.server import v2
+from hopyard.server.calls import Books, infer_tensors
+from hopyard.server.codec import Unserialisable
+from hopyard.server.dataplane import DataPlane
+from hopyard.server.grpc.convert import read_request, write_response
+from hopyard.server.grpc.heads import Head
+from hopyard.server.grpc.messages import ModelInferRequest
+from hopyard.server.replies import Problem
+from hopyard.server.requests import INTERNAL
+from hopyard.server.tensors import TensorRequest, TensorResponse
+
+LOGGED_BYTES = 16 * 1024
+
+log = logging.getLogger(__name__)
+
+
+class Caller(Protocol):
+    """The call an inference belongs to. `abandoned` turns true when nobody waits for the answer any more."""
+
+    head: Head
+    request_id: bytes
+    key_id: str | None
+    abandoned: bool
+
+
+class Receiver(Protocol):
+    """Who is given the outcome of an inference; one of the two is called, once."""
+
+    def inferred(self, inference: "Inference", message: Any) -> None: ...
+    def not_inferred(self, inference: "Inference", problem: Problem) -> None: ...
+
+
+class Inference:
+    """A `calls.TensorSender`. `outcome` is free for the receiver, to keep an answer until its turn."""
+
+    __slots__ = ("_call", "_response", "_size", "_to", "asked", "outcome")
+
+    def __init__(self, call: Caller, to: Receiver) -> None:
+        self.asked: TensorRequest | None = None
+        self.outcome: bytes | None = None
+        self._call = call
+        self._to = to
+        self._response: TensorResponse | None = None
+        self._size = 0
+
+    @property
+    def abandoned(self) -> bool:
+        return self._call.abandoned
+
+    def start(self, message: bytes, plane: DataPlane, books: Books) -> None:
+        """Decode and hand over to the model; the receiver is told of any outcome, perhaps before this returns."""
+        call = self._call
+        self._size = len(message)
+        try:
+            request = ModelInferRequest.FromString(message)
+            hosted = plane.find(request.model_name, request.model_version)
+            self.asked = asked = read_request(
+                request, headers=call.head.texts.copy(), request_id=call.request_id.decode()
+            )
+        except DecodeError:
+            self._refused_unseen(Problem(400, "The message is no ModelInferRequest.", "BadBody"), books)
+        except Problem as problem:
+            self._refused_unseen(problem, books)
+        else:
+            infer_tensors(hosted, asked, self, books=books, size=self._size, key_id=call.key_id)
+
+    def answered(self, response: TensorResponse) -> None:
+        self._response = response
+        assert self.asked is not None
+        try:
+            message = write_response(response, self.asked)
+        except Problem as problem:
+            self._to.not_inferred(self, problem)
+        except Exception:
+            log.exception("An answer could not be written [%s]", self._call.request_id.decode())
+            self._to.not_inferred(self, Problem(500, INTERNAL, "Internal"))
+        else:
+            self._to.inferred(self, message)
+
+    def refused(self, problem: Problem) -> None:
+        self._to.not_inferred(self, problem)
+
+    def bodies(self) -> tuple[bytes, bytes]:
+        """What was asked and answered as JSON, while it is small enough to be logged."""
+        asked, response = self.asked, self._response
+        if asked is None or self._size > LOGGED_BYTES:
+            return b"", b""
+        try:
+            return v2.as_json(asked), v2.write(response) if response else b""
+        except (Problem, Unserialisable):
+            return b"", b""
+
+    def _refused_unseen(self, problem: Problem, books: Books) -> None:
+        books.metrics.refused(problem.status)
+        self._to.not_inferred(self, problem)

@@ -1,0 +1,48 @@
+"""Settings saved before batching had modes keep their meaning, and can go back."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from accounts.access import Access
+from models_registry.models import ModelVersion
+from serving import services
+from serving.models import Serving
+from serving.settings import Settings
+
+BEFORE, AFTER = ("serving", "0001_initial"), ("serving", "0002_batching_modes")
+
+
+def migrate(target: tuple[str, str]) -> Any:
+    executor = MigrationExecutor(connection)
+    executor.migrate([target])
+    return executor.loader.project_state([target]).apps.get_model("serving", "Revision")
+
+
+@pytest.fixture
+def _migrated_afterwards() -> Iterator[None]:
+    yield
+    migrate(AFTER)
+
+
+@pytest.fixture
+def modes(owner: Access, export: Callable[..., ModelVersion]) -> dict[str, Serving]:
+    export()
+    script = "Models/iris/1/predictor.py"
+    return {
+        mode: services.create(access=owner, wanted=Settings(name=mode, script=script, batching=mode))[0]
+        for mode in ("auto", "on", "off")
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("_migrated_afterwards", "modes")
+def test_batching_is_converted_both_ways() -> None:
+    def found(revisions: Any) -> dict[str, object]:
+        return dict(revisions.objects.values_list("serving__name", "batching"))
+
+    assert found(migrate(BEFORE)) == {"auto": False, "on": True, "off": False}
+    assert found(migrate(AFTER)) == {"auto": "off", "on": "on", "off": "off"}
