@@ -26,11 +26,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """At most so many rows and request bytes in one batch; with `wait`, so many seconds to fill it."""
+    """At most so many rows and request bytes in one batch; with `wait`, so many seconds to fill it. `only` names
+    the exchanges whose operations may be batched; None is all of them.
+    """
 
     rows: int = 64
     size: int = 256 * 1024
     wait: float = 0.0
+    only: frozenset[str] | None = None
 
 
 class RowsJob(Job, Protocol):

@@ -16,7 +16,7 @@ from hopyard.server.failures import Failure, one_line, trimmed_traceback
 from hopyard.server.flavors import Alone, Exchange, Model, Operation
 from hopyard.server.replies import Problem, Reply
 from hopyard.server.requests import Request
-from hopyard.server.tensors import numpy_module
+from hopyard.server.tensors import Tensor, TensorRequest, TensorResponse, datatype_of, numpy_module
 
 PROOF_ROWS = 8
 VARIATIONS = (0.5, 1.25, 2.0)
@@ -28,17 +28,37 @@ Run = Callable[[Operation, Any], Awaitable[Any]]
 log = logging.getLogger(__name__)
 
 
-class Example:
-    """One model asked with its example. `run` runs an operation where requests will be run."""
+def examples_of(path: Path, model: Model, run: Run) -> list["Example"]:
+    """The stored example, and where its rows make an array the same rows asked as tensors. Raises Failure."""
+    key, exchange, asked = _question(path, model)
+    try:
+        payload = exchange.decode(asked)
+    except Problem as problem:
+        raise _wrong(path, problem.sentence) from None
+    first = Example(key, exchange, asked, payload, run)
+    if model.tensors is None or key == "tensors" or model.tensors.operation is exchange.operation:
+        return [first]
+    asked_as_tensors = None if isinstance(payload, Alone) else _as_tensors(_rows(payload), model)
+    if asked_as_tensors is None:
+        return [first]
+    try:
+        payload = model.tensors.decode(asked_as_tensors)
+    except Problem:
+        return [first]
+    return [first, Example("tensors", model.tensors, asked_as_tensors, payload, run)]
 
-    def __init__(self, path: Path, model: Model, run: Run) -> None:
-        self._path = path
+
+class Example:
+    """One way of asking a model with its example. `run` runs an operation where requests will be run; `key` names
+    the exchange.
+    """
+
+    def __init__(self, key: str, exchange: Exchange, asked: Any, payload: Any, run: Run) -> None:
+        self.key = key
+        self._exchange = exchange
+        self._asked = asked
+        self._payload = payload
         self._run = run
-        self._exchange, self._asked = self._question(path, model)
-        try:
-            self._payload = self._exchange.decode(self._asked)
-        except Problem as problem:
-            raise self._wrong(problem.sentence) from None
 
     async def predict(self) -> None:
         """Make the prediction. Raises Failure PredictFailed or OutOfMemory."""
@@ -79,30 +99,54 @@ class Example:
         for number, (one, part) in enumerate(zip(alone, parts, strict=True)):
             if part is None:
                 return f"{len(rows)} rows predicted together did not give {len(rows)} answers"
-            if not _close(_plain(one), _plain(part)):
+            if not _close(self._answer(one), self._answer(part)):
                 return f"row {number} of the input example is predicted differently together with others"
         return ""
 
-    def _question(self, path: Path, model: Model) -> tuple[Exchange, Any]:
-        request = _Request(_read(path))
-        try:
-            document = codec.parse(request.body)
-        except codec.BadBody as error:
-            raise self._wrong(error.sentence) from None
-        if isinstance(document, dict) and _has_tensors(document) and model.tensors:
-            try:
-                return model.tensors, v2.read(request, model.name, model.version)
-            except Problem as problem:
-                raise self._wrong(problem.sentence) from None
-        if isinstance(document, list):
-            request.body = orjson.dumps({"instances": document})
-        exchange = next(iter(model.verbs.values()), None) or model.operations.get("infer")
-        if exchange is None:
-            raise Failure("ConfigurationInvalid", f"{model.name} has nothing to ask the input example with.")
-        return exchange, request
+    def _answer(self, value: Any) -> Any:
+        """What the caller would be told."""
+        answer = self._exchange.encode(value, self._asked)
+        if isinstance(answer, TensorResponse):
+            return [
+                [each.name, each.datatype, orjson.loads(codec.dumps(each.as_list()))]
+                for each in answer.outputs
+            ]
+        return orjson.loads(answer.body if isinstance(answer, Reply) else answer)
 
-    def _wrong(self, sentence: str) -> Failure:
-        return Failure("ConfigurationInvalid", f"The input example {self._path} is wrong. {sentence}")
+
+def _question(path: Path, model: Model) -> tuple[str, Exchange, Any]:
+    request = _Request(_read(path))
+    try:
+        document = codec.parse(request.body)
+    except codec.BadBody as error:
+        raise _wrong(path, error.sentence) from None
+    if isinstance(document, dict) and _has_tensors(document) and model.tensors:
+        try:
+            return "tensors", model.tensors, v2.read(request, model.name, model.version)
+        except Problem as problem:
+            raise _wrong(path, problem.sentence) from None
+    if isinstance(document, list):
+        request.body = orjson.dumps({"instances": document})
+    for key, exchange in model.exchanges().items():
+        if key.startswith("verb ") or key == "operation infer":
+            return key, exchange, request
+    raise Failure("ConfigurationInvalid", f"{model.name} has nothing to ask the input example with.")
+
+
+def _as_tensors(rows: Any, model: Model) -> TensorRequest | None:
+    """The rows of a V1 payload as the one tensor that a V2 client would send."""
+    try:
+        array = numpy_module().asarray(rows)
+        if not array.ndim or array.dtype.kind not in "fiu":
+            return None
+        tensor = Tensor("input-0", datatype_of(array), array.shape, array=array)
+    except (ValueError, Problem):
+        return None
+    return TensorRequest(model.name, [tensor], model.version, request_id="input-example")
+
+
+def _wrong(path: Path, sentence: str) -> Failure:
+    return Failure("ConfigurationInvalid", f"The input example {path} is wrong. {sentence}")
 
 
 def _let_through_cancellation() -> None:
@@ -170,10 +214,6 @@ def _varied(value: Any, factor: float) -> Any:
     if isinstance(value, dict):
         return {name: _varied(each, factor) for name, each in value.items()}
     return value * factor if isinstance(value, float) else value
-
-
-def _plain(value: Any) -> Any:
-    return orjson.loads(codec.dumps(value))
 
 
 def _close(one: Any, other: Any) -> bool:

@@ -92,11 +92,17 @@ class Hosted:
 
     def serve(self, model: Model) -> None:
         """Answer with this model from now on."""
-        submits: dict[int, Callable[[Call], None]] = {}
+        exchanges = model.exchanges()
+        only = self._batching.only if self._batching else None
+        joined = {id(each.operation) for key, each in exchanges.items() if only is None or key in only}
+        submits = {
+            id(each.operation): self._submit(each.operation, may_join=id(each.operation) in joined)
+            for each in exchanges.values()
+        }
 
         def door(verb: str, exchange: Exchange) -> Door:
             operation = exchange.operation
-            submit = submits.setdefault(id(operation), self._submit(operation))
+            submit = submits[id(operation)]
             counters = self._metrics.counters(self.name, verb or "metadata")
             return Door(self, verb, exchange, submit=submit, counters=counters)
 
@@ -179,10 +185,8 @@ class Hosted:
                 return f"The thread that runs predictions has not answered for {PROBE_SECONDS:g} s."
         return ""
 
-    def _submit(self, operation: Operation) -> Callable[[Call], None]:
+    def _submit(self, operation: Operation, *, may_join: bool) -> Callable[[Call], None]:
         run = Runner(operation, self.thread, self._coroutines)
-        if not operation.is_rowwise:
-            return lambda call: run(call, self.finish)
-        if self._batching:
+        if operation.is_rowwise and may_join and self._batching:
             return Batcher(run, self.finish, self._batching, self._loop, slots=self._concurrency)
         return lambda call: run(call, self.finish)

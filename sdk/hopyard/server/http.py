@@ -5,23 +5,19 @@ read from the sweep in `Connections`, so that no request needs a timer of its ow
 """
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable
 from typing import cast
 
-import httptools
-
 from hopyard.server.connections import FOREVER, Connections
 from hopyard.server.heads import KNOWN_HEAD_BYTES, KnownHead
 from hopyard.server.limits import HttpLimits
+from hopyard.server.reading import Reader
 from hopyard.server.requests import Refusal, Request, RequestIds
 from hopyard.server.responses import answer
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 Handler = Callable[[Request], None]
-
-log = logging.getLogger(__name__)
 
 
 class HttpProtocol(asyncio.Protocol):
@@ -44,22 +40,13 @@ class HttpProtocol(asyncio.Protocol):
         self._http2 = http2
         self._first: bytes | None = b""
         self._transport: asyncio.Transport
-        self._parser = httptools.HttpRequestParser(self)
-        self._reading: Request | None = None
+        self._reader = Reader(self, limits)
         self._answering: Request | None = None
         self._waiting: deque[Request] = deque()
-        self._chunks: list[bytes] = []
-        self._begun = 0
-        self._head_size = 0
-        self._head_fed = 0
-        self._body_size = 0
-        self._head_done = False
-        self._replaying = False
         self._advancing = False
         self._reading_paused = False
         self._deaf = False
         self._writable = True
-        self._completed = 0
         self._heads = connections.heads
         self._resumed: asyncio.Future[None] | None = None
 
@@ -71,7 +58,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
-        for request in (self._reading, self._answering, *self._waiting):
+        for request in (self._reader.request, self._answering, *self._waiting):
             if request is not None:
                 request.abandoned = True
         self._waiting.clear()
@@ -79,7 +66,7 @@ class HttpProtocol(asyncio.Protocol):
 
     @property
     def idle(self) -> bool:
-        return self._answering is None and self._reading is None and not self._waiting
+        return self._answering is None and self._reader.request is None and not self._waiting
 
     def close(self) -> None:
         self._transport.close()
@@ -87,7 +74,7 @@ class HttpProtocol(asyncio.Protocol):
     def expire(self) -> None:
         """The peer was too slow: say so if it was sending a request, otherwise just leave."""
         self.deadline = FOREVER
-        if self._reading is not None and not self._deaf:
+        if self._reader.request is not None and not self._deaf:
             self._refuse(
                 Refusal(408, "RequestTimeout", "The request did not arrive in time; send it faster.")
             )
@@ -123,7 +110,7 @@ class HttpProtocol(asyncio.Protocol):
     # Bytes in
 
     def data_received(self, data: bytes) -> None:
-        if self._reading is None and self._first is None and not self._deaf and not self._replaying:
+        if self._reader.request is None and self._first is None and not self._deaf:
             end = data.find(b"\r\n\r\n", 0, KNOWN_HEAD_BYTES)
             known = self._heads.get(data[:end]) if end > 0 else None
             if known is not None and known.length == len(data) - end - 4:
@@ -153,23 +140,28 @@ class HttpProtocol(asyncio.Protocol):
             request.fail_inside()
 
     def _read(self, data: bytes) -> None:
-        completed, starts_here = self._completed, self._reading is None
+        reader = self._reader
+        completed, starts_here = reader.completed, reader.request is None
         try:
-            self._feed(data)
+            reader.read(data)
         except Refusal as refusal:
             self._refuse(refusal)
-        except httptools.HttpParserCallbackError as error:
-            cause = error.__context__
-            if not isinstance(cause, Refusal):
-                log.error("A request could not be read", exc_info=cause)
-                cause = Refusal(400, "MalformedRequest", "The request could not be read.")
-            self._refuse(cause)
-        except httptools.HttpParserError as error:
-            self._refuse(Refusal(400, "MalformedRequest", f"This is not valid HTTP/1.1: {error}."))
         if self._waiting:
-            if starts_here and self._completed == completed + 1 and self._begun == 1:
+            if starts_here and reader.completed == completed + 1 and reader.begun == 1:
                 self._heads.learn(data, self._waiting[-1])
             self._advance()
+
+    @property
+    def now(self) -> float:
+        return self._connections.now
+
+    def take(self, request: Request) -> None:
+        self.deadline = FOREVER
+        self._enqueue(request)
+
+    def go_on(self) -> None:
+        if self._answering is None and not self._waiting:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _told_apart(self, data: bytes) -> bytes:
         """Let the first bytes of a connection decide its protocol; return what is HTTP/1.1."""
@@ -187,119 +179,9 @@ class HttpProtocol(asyncio.Protocol):
         protocol.data_received(data)
         return b""
 
-    def _feed(self, data: bytes) -> None:
-        head_starts_here = self._reading is None
-        self._begun = 0
-        rest = data
-        while rest:
-            try:
-                self._parser.feed_data(rest)
-                break
-            except httptools.HttpParserUpgrade as upgrade:
-                rest = self._ignore_upgrade(rest[upgrade.args[0] :])
-        alone = self._begun == int(head_starts_here)
-        if alone and self._reading is not None and not self._head_done:
-            # A header that never ends reaches no callback, so what was fed is counted too.
-            self._head_fed += len(data)
-            self._limit_head(self._head_fed)
-
-    def on_message_begin(self) -> None:
-        if self._replaying:
-            return
-        self._begun += 1
-        self._reading = Request(self, {})
-        self._chunks = []
-        self._head_size = self._head_fed = self._body_size = 0
-        self._head_done = False
-        self.deadline = self._connections.now + self._limits.head
-
-    def on_url(self, part: bytes) -> None:
-        if self._reading is not None and not self._replaying:
-            self._reading.target += part
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._count_head(len(name) + len(value))
-        if self._reading is not None and not self._head_done:
-            self._reading.headers[name.lower()] = value
-
-    def on_headers_complete(self) -> None:
-        if self._replaying:
-            self._replaying = False
-            return
-        request = self._reading
-        if request is None:
-            return
-        self._head_done = True
-        self._count_head(len(request.target))
-        request.method = self._parser.get_method()
-        self._announce_body(request)
-        self.deadline = self._connections.now + self._limits.body
-
-    def on_body(self, chunk: bytes) -> None:
-        self._body_size += len(chunk)
-        if self._body_size > self._limits.body_bytes:
-            raise self._too_large()
-        self._chunks.append(chunk)
-        self.deadline += len(chunk) / self._limits.body_rate
-
-    def on_message_complete(self) -> None:
-        request = self._reading
-        if request is None or self._parser.should_upgrade():
-            return
-        self._reading = None
-        self._completed += 1
-        self.deadline = FOREVER
-        request.is_http_1_0 = self._parser.get_http_version() == "1.0"
-        request.body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        request.keep_alive = self._parser.should_keep_alive()
-        self._chunks = []
-        self._enqueue(request)
-
-    def _announce_body(self, request: Request) -> None:
-        length = request.headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length[:20]) > self._limits.body_bytes:
-            raise self._too_large()
-        expects = request.headers.get(b"expect", b"").lower() == b"100-continue"
-        is_old = self._parser.get_http_version() == "1.0"  # and would take the 100 for its answer
-        if expects and not is_old and self._answering is None and not self._waiting:
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def _ignore_upgrade(self, rest: bytes) -> bytes:
-        """Go on with HTTP/1.1, as a server may; the parser stopped before the body, so a new one reads it.
-
-        Return what to feed it with.
-        """
-        request = self._reading
-        if request is None:
-            return b""
-        head = b"POST / HTTP/1.1\r\n"
-        for name in (b"content-length", b"transfer-encoding"):
-            if name in request.headers:
-                head += b"%b: %b\r\n" % (name, request.headers[name])
-        if request.method == b"CONNECT" or b"close" in request.headers.get(b"connection", b"").lower():
-            head += b"connection: close\r\n"
-        self._parser = httptools.HttpRequestParser(self)
-        self._replaying = True
-        return head + b"\r\n" + rest
-
-    def _count_head(self, size: int) -> None:
-        self._head_size += size
-        self._limit_head(self._head_size)
-
-    def _limit_head(self, size: int) -> None:
-        if size > self._limits.head_bytes:
-            limit = self._limits.head_bytes
-            raise Refusal(
-                431, "HeadersTooLarge", f"The request's headers are over {limit} bytes; send fewer."
-            )
-
-    def _too_large(self) -> Refusal:
-        limit = self._limits.body_bytes
-        return Refusal(413, "BodyTooLarge", f"The body is over {limit} bytes; send fewer rows per request.")
-
     def _refuse(self, refusal: Refusal) -> None:
-        request = self._reading or Request(self, {})
-        self._reading = None
+        request = self._reader.request or Request(self, {})
+        self._reader.request = None
         self._deaf = True
         self.deadline = FOREVER
         request.refusal = refusal
@@ -365,8 +247,8 @@ class HttpProtocol(asyncio.Protocol):
             return
         if self._waiting:
             self._advance()
-        else:
-            self._await_next()
+        elif self._reader.request is None and self._writable:
+            self.deadline = self._connections.now + self._limits.idle
 
     def send_part(self, request: Request, data: bytes) -> None:
         """Write a piece of an answer that `send` will end."""
@@ -380,7 +262,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def _await_next(self) -> None:
         """Nothing is owed: the client has this long for its next request."""
-        if self._reading is None and self._answering is None and self._writable:
+        if self._reader.request is None and self._answering is None and self._writable:
             self.deadline = self._connections.now + self._limits.idle
 
     def _leave(self, request: Request) -> None:

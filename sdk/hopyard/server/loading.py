@@ -1,14 +1,15 @@
 """Bringing models up: the script is loaded in the models' thread, and its input example is predicted."""
 
+import dataclasses
 import gc
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from hopyard.server import loader, shims
 from hopyard.server.batcher import BatchLimits
 from hopyard.server.config import Config
-from hopyard.server.example import Example
+from hopyard.server.example import examples_of
 from hopyard.server.failures import Failure
 from hopyard.server.flavors import Host, Model, Operation
 from hopyard.server.metrics import Metrics
@@ -40,21 +41,22 @@ class Loading:
             gc.freeze()
 
     async def _prove(self, models: Sequence[Model]) -> dict[str, BatchLimits]:
-        limits = BatchLimits(rows=self._settings.max_batch_size, wait=self._settings.max_latency)
-        batched = {model.name: limits for model in models if self._settings.batching == "on"}
-        path = self._settings.input_example
-        if path is None or not models:
+        settings = self._settings
+        limits = BatchLimits(rows=settings.max_batch_size, wait=settings.max_latency)
+        batched = {model.name: limits for model in models if settings.batching == "on"}
+        if settings.input_example is None or not models:
             return batched
         first = models[0]
-        example = Example(path, first, self._run)
-        await example.predict()
-        if self._settings.batching == "auto":
-            doubt = await example.refute()
-            if not doubt:
-                batched[first.name] = limits
-            log.info(
-                "Batching is %s", f"off: {doubt}" if doubt else "on: the input example proves that it may be"
-            )
+        examples = examples_of(settings.input_example, first, self._run)
+        await examples[0].predict()
+        if settings.batching == "auto":
+            doubts = {example.key: await example.refute() for example in examples}
+            proven = frozenset(key for key, doubt in doubts.items() if not doubt)
+            if proven:
+                batched[first.name] = dataclasses.replace(limits, only=proven)
+            for key, doubt in doubts.items():
+                said = f"off: {doubt}" if doubt else "on: the input example proves that it may be"
+                log.info("Batching of %s is %s", key, said)
         return batched
 
     async def _run(self, operation: Operation, payload: Any) -> Any:
@@ -63,19 +65,34 @@ class Loading:
         return await self._thread.call(lambda: operation.run(payload))
 
     def _load(self) -> list[Model]:
-        settings = self._settings
-        shims.install()
-        if settings.script is None:
-            raise Failure("ConfigurationInvalid", "No script was given.")
-        host = Host(
-            name=settings.model_name,
-            version=settings.model_version,
-            files_dir=settings.files_dir,
+        return load_script(
+            self._settings,
             in_thread=self._thread.call,
             observe=self._metrics.observe_stage,
             hand_over=self._thread.answer_and_go_on,
-            class_name=settings.class_name,
-            options=settings.class_args or {},
-            fetches_data_urls=settings.data_urls,
         )
-        return loader.load(settings.script, host, arguments=settings.arguments)
+
+
+def load_script(
+    settings: Config,
+    *,
+    in_thread: Callable[[Callable[[], Any]], Awaitable[Any]],
+    observe: Callable[[str, str, float], None],
+    hand_over: Callable[[Sequence[Model]], None],
+) -> list[Model]:
+    """Load the script in this thread. What is passed becomes the script's `Host`. Raises Failure."""
+    shims.install()
+    if settings.script is None:
+        raise Failure("ConfigurationInvalid", "No script was given.")
+    host = Host(
+        name=settings.model_name,
+        version=settings.model_version,
+        files_dir=settings.files_dir,
+        in_thread=in_thread,
+        observe=observe,
+        hand_over=hand_over,
+        class_name=settings.class_name,
+        options=settings.class_args or {},
+        fetches_data_urls=settings.data_urls,
+    )
+    return loader.load(settings.script, host, arguments=settings.arguments)

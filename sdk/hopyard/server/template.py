@@ -17,11 +17,11 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from hopyard.server import loader, shims
 from hopyard.server.config import Config
 from hopyard.server.failures import Failure, one_line, whole_traceback
-from hopyard.server.flavors import Host, Model
+from hopyard.server.flavors import Model
 from hopyard.server.forking import die_with, obstacle, open_files
+from hopyard.server.loading import load_script
 from hopyard.server.metrics import Metrics
 from hopyard.server.runners import ModelThread
 from hopyard.server.worker import Worker, run_worker
@@ -79,21 +79,9 @@ class Template:
             _end(0)  # what there is to say was said
 
     def _load(self) -> list[Model]:
-        settings = self._settings
-        shims.install()
-        assert settings.script is not None
-        host = Host(
-            name=settings.model_name,
-            version=settings.model_version,
-            files_dir=settings.files_dir,
-            in_thread=self._seat.call,
-            observe=self._seat.observe,
-            hand_over=self._serve,
-            class_name=settings.class_name,
-            options=settings.class_args or {},
-            fetches_data_urls=settings.data_urls,
+        return load_script(
+            self._settings, in_thread=self._seat.call, observe=self._seat.observe, hand_over=self._serve
         )
-        return loader.load(settings.script, host, arguments=settings.arguments)
 
     def _serve(self, models: Sequence[Model]) -> None:
         """Be forked until the server stops. What cannot be forked ends here, and workers load for themselves."""

@@ -154,3 +154,33 @@ def test_the_drain_says_goodbye_once():
         assert wire.socket.frames[-1][0] == frames.HEADERS
         wire.protocol.close()
         assert wire.socket.goaways == [Code.NO_ERROR, Code.NO_ERROR]
+
+
+def test_a_socket_that_empties_at_once_does_not_widen_the_windows():
+    """Writing may call back into the sending before it returns: uvloop pauses and resumes inside of `write`."""
+    with wired(body_bytes=10_000_000) as wire:
+        write = wire.socket.write
+
+        def write_and_empty(data):
+            write(data)
+            wire.protocol.pause_writing()
+            wire.protocol.resume_writing()
+
+        settings = {frames.INITIAL_WINDOW_SIZE: 2**30, frames.MAX_FRAME_SIZE: 2**20}
+        wire.feed(frames.PREFACE + frames.settings(settings) + frames.window_update(0, 2**20 - frames.FIRST_WINDOW))
+        message = infer_request([1.0] * 100_000, raw=True).SerializeToString()
+        body = struct.pack(">BL", 0, len(message)) + message
+        wire.socket.write = write_and_empty
+        for number in (1, 3, 5):
+            wire.feed(frames.frame(frames.HEADERS, frames.END_HEADERS, number, HEAD))
+            for at in range(0, len(body), 16_384):
+                ends = frames.END_STREAM * (at + 16_384 >= len(body))
+                wire.feed(frames.frame(frames.DATA, ends, number, body[at : at + 16_384]))
+        assert data_bytes(wire) == 2**20
+        wire.feed(frames.window_update(0, 2**24))
+        ended = [number for kind, flags, number, _ in wire.socket.frames if flags & 1 and kind == frames.HEADERS]
+        assert sorted(ended) == [1, 3, 5]
+
+
+def data_bytes(wire):
+    return sum(len(payload) for kind, _, _, payload in wire.socket.frames if kind == frames.DATA)

@@ -103,6 +103,12 @@ class Model:
     load: Callable[[], "Model"] | None = None
     unload: Callable[[], None] | None = None
 
+    def exchanges(self) -> dict[str, Exchange]:
+        """All of them, by names that stay the same when the model is loaded again."""
+        named = {f"verb {verb}": exchange for verb, exchange in self.verbs.items()}
+        named |= {f"operation {name}": exchange for name, exchange in self.operations.items()}
+        return {**named, "tensors": self.tensors} if self.tensors else named
+
 
 @dataclass(frozen=True, slots=True)
 class Host:

@@ -236,12 +236,12 @@ class Incoming:
         if flags & frames.ACK:
             return
         outgoing, values = self._outgoing, read_settings(payload)
+        outgoing.write(frames.SETTINGS_ACK)  # before anything that needs the new values
         if values.get(frames.HEADER_TABLE_SIZE, TABLE_BYTES) < TABLE_BYTES:
             outgoing.empty_table(EMPTY_TABLE)
+        outgoing.max_frame = values.get(frames.MAX_FRAME_SIZE, outgoing.max_frame)
         if frames.INITIAL_WINDOW_SIZE in values:
             outgoing.resize_windows(values[frames.INITIAL_WINDOW_SIZE], list(self.streams.values()))
-        outgoing.max_frame = values.get(frames.MAX_FRAME_SIZE, outgoing.max_frame)
-        outgoing.write(frames.SETTINGS_ACK)
 
     def _on_ping(self, flags: int, number: int, payload: bytes) -> None:
         self.chores.count()

@@ -16,6 +16,7 @@ from hopyard.server.grpc.streams import Stream
 
 STREAM_WINDOW = 8 * 1024 * 1024
 FLUSH_BYTES = 64 * 1024
+LONGEST_FRAME = 256 * 1024
 
 
 class Outgoing:
@@ -40,6 +41,7 @@ class Outgoing:
         self._ready: deque[Stream] = deque()
         self._parked: set[Stream] = set()
         self._writable = True
+        self._pumping = False
         self._prefix = b""
 
     def write(self, data: bytes) -> None:
@@ -195,6 +197,9 @@ class Outgoing:
 
     def _pump(self) -> None:
         """Send what can be sent, one frame of each stream at a time."""
+        if self._pumping:  # writing may tell us that the socket takes more before it returns
+            return
+        self._pumping = True
         ready = self._ready
         while ready and self._writable:
             stream = ready.popleft()
@@ -208,12 +213,12 @@ class Outgoing:
             else:
                 self._send_frame(stream)
                 ready.append(stream)
+        self._pumping = False
         self._look_at_time()
 
     def _send_frame(self, stream: Stream) -> None:
         part = stream.waiting[0]
-        size = min(len(part), stream.window, self.window, self.max_frame)
-        self.write(frames.head(size, frames.DATA, 0, stream.number) + part[:size])
+        size = min(len(part), stream.window, self.window, self.max_frame, LONGEST_FRAME)
         self.window -= size
         stream.window -= size
         if size < len(part):
@@ -221,6 +226,7 @@ class Outgoing:
         else:
             stream.waiting.popleft()
         self._moved()
+        self.write(frames.head(size, frames.DATA, 0, stream.number) + part[:size])
 
     def _end(self, stream: Stream) -> None:
         if stream.trailers is None:
