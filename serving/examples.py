@@ -23,7 +23,7 @@ class Bodies:
 
 
 def bodies(serving: Serving) -> Bodies:
-    """A bare list in the example file counts as the instances."""
+    """A bare list in the example file is the instances, or one instance if its items are no rows."""
     example = _example(serving)
     if isinstance(example, dict) and tensors.are_tensors(example.get("inputs")):
         instances = tensors.rows(example["inputs"])
@@ -31,7 +31,7 @@ def bodies(serving: Serving) -> Bodies:
         return Bodies(v1=v1, v2=example, v2_short=example)
     if isinstance(example, dict) and example.keys() & {"instances", "inputs"}:
         v1 = example
-    elif isinstance(example, list) and example and isinstance(example[0], list):
+    elif isinstance(example, list) and example and isinstance(example[0], list | dict):
         v1 = {"instances": example}
     else:
         v1 = {"instances": [example]}

@@ -91,7 +91,7 @@ def _record(serving_id: int, said: dict[str, Any]) -> InferenceRecord:
         request_id=_text(str(said["request_id"])[:128]),
         revision=int(said["revision"]),
         replica=_text(str(said["replica"])[:60]),
-        verb=_text(str(said["verb"])[:20]),
+        verb=_text(str(said["verb"])[:100]),
         status=int(said["status"]),
         requested_at=datetime.fromtimestamp(said["requested_at"] / 1000, UTC),
         duration_us=int(said["duration_us"]),

@@ -185,12 +185,29 @@ class Log:
 
 
 def memory_of(pid: int) -> int:
-    """Resident bytes of a process and its descendants."""
+    """Bytes that a process and its descendants use; what forked workers share is counted once."""
+    family = _descendants(pid)
+    return sum(map(_proportional if family else _resident, [pid, *family]))
+
+
+def _descendants(pid: int) -> list[int]:
+    children = children_of(pid)
+    return children + [each for child in children for each in _descendants(child)]
+
+
+def _resident(pid: int) -> int:
     try:
-        resident = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
     except (OSError, IndexError):
         return 0
-    return resident + sum(memory_of(child) for child in children_of(pid))
+
+
+def _proportional(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    except (OSError, StopIteration):
+        return 0
 
 
 def children_of(pid: int) -> list[int]:

@@ -188,6 +188,14 @@ def termination_file() -> Path | None:
     return Path(text) if text else None
 
 
+def reloads() -> bool:
+    """Whether HOPYARD_RELOAD asks for the watch over the script."""
+    text = os.environ.get("HOPYARD_RELOAD", "")
+    return bool(text) and _parse(
+        Setting("on: start again when the script changes", _switch, "HOPYARD_RELOAD"), text
+    )
+
+
 def exported_files_dir() -> Path:
     """For the stand-in packages: the artifact's files as `Config.export` published them."""
     return Path(os.environ.get("ARTIFACT_FILES_PATH") or os.environ.get("HOPYARD_ARTIFACT_DIR") or ".")

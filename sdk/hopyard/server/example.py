@@ -126,7 +126,8 @@ def _question(path: Path, model: Model) -> tuple[str, Exchange, Any]:
         except Problem as problem:
             raise _wrong(path, problem.sentence) from None
     if isinstance(document, list):
-        request.body = orjson.dumps({"instances": document})
+        are_rows = not document or isinstance(document[0], list | dict)
+        request.body = orjson.dumps({"instances": document if are_rows else [document]})
     for key, exchange in model.exchanges().items():
         if key.startswith("verb ") or key == "operation infer":
             return key, exchange, request

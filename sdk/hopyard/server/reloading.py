@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from hopyard.server import config
 from hopyard.server.config import Config
 
 OPTION = "--reload"
@@ -18,10 +19,12 @@ Stamps = Mapping[str, tuple[int, int]]
 
 
 def asked_for(argv: Sequence[str]) -> tuple[bool, list[str]]:
-    """Whether the command line says `--reload`, and the command line without it. What follows `--` is the script's."""
+    """Whether the command line or HOPYARD_RELOAD says to reload, and the command line without it. What follows
+    `--` is the script's.
+    """
     end = argv.index("--") if "--" in argv else len(argv)
     ours = [word for word in argv[:end] if word != OPTION]
-    return len(ours) < end, [*ours, *argv[end:]]
+    return len(ours) < end or config.reloads(), [*ours, *argv[end:]]
 
 
 class Watch:

@@ -90,6 +90,12 @@ class ModelThread:
         for _ in self._threads:
             self._jobs.put(None)
 
+    def join(self, seconds: float) -> None:
+        """Wait for the threads to end, the script's own last words included."""
+        deadline = monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - monotonic()))
+
     def _work(self, number: int) -> None:
         began = self._began
         while (item := self._jobs.get()) is not None:

@@ -167,7 +167,7 @@ def test_a_socket_that_empties_at_once_does_not_widen_the_windows():
             wire.protocol.resume_writing()
 
         settings = {frames.INITIAL_WINDOW_SIZE: 2**30, frames.MAX_FRAME_SIZE: 2**20}
-        wire.feed(frames.PREFACE + frames.settings(settings) + frames.window_update(0, 2**20 - frames.FIRST_WINDOW))
+        wire.feed(frames.PREFACE + frames.settings(settings))
         message = infer_request([1.0] * 100_000, raw=True).SerializeToString()
         body = struct.pack(">BL", 0, len(message)) + message
         wire.socket.write = write_and_empty
@@ -176,6 +176,7 @@ def test_a_socket_that_empties_at_once_does_not_widen_the_windows():
             for at in range(0, len(body), 16_384):
                 ends = frames.END_STREAM * (at + 16_384 >= len(body))
                 wire.feed(frames.frame(frames.DATA, ends, number, body[at : at + 16_384]))
+        wire.feed(frames.window_update(0, 2**20 - frames.FIRST_WINDOW))
         assert data_bytes(wire) == 2**20
         wire.feed(frames.window_update(0, 2**24))
         ended = [number for kind, flags, number, _ in wire.socket.frames if flags & 1 and kind == frames.HEADERS]
