@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 KNOWN_HEAD_BYTES = 2048
 KNOWN_HEADS = 256
-_DIFFERS_EACH_TIME = (b"x-request-id", b"traceparent", b"mlrun-event-id", b"ce-id", b"x-b3-traceid")
-_NOT_PLAIN = (b"transfer-encoding", b"expect", b"upgrade")
+_DIFFERS_EACH_TIME = {b"x-request-id", b"traceparent", b"mlrun-event-id", b"ce-id", b"x-b3-traceid"}
+_NOT_PLAIN = {b"transfer-encoding", b"expect", b"upgrade"}
+_NOT_KNOWABLE = _DIFFERS_EACH_TIME | _NOT_PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,12 @@ class Heads(dict[bytes, KnownHead]):
     def learn(self, data: bytes, request: "Request") -> None:
         """Remember the head of `data` if it is that of a plain request, as most are, and of no other."""
         headers = request.headers
+        if not _NOT_KNOWABLE.isdisjoint(headers):
+            return
         if request.method != b"POST" or request.is_http_1_0 or not request.keep_alive or request.refusal:
             return
         length = headers.get(b"content-length", b"")
-        if not length.isdigit() or any(name in headers for name in (*_NOT_PLAIN, *_DIFFERS_EACH_TIME)):
+        if not length.isdigit():
             return
         if headers.get(b"connection", b"keep-alive").lower() != b"keep-alive":
             return

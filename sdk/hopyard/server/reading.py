@@ -5,6 +5,7 @@ from typing import Protocol
 
 import httptools
 
+from hopyard.server.allocator import LARGE_BODY, keep_freed_memory
 from hopyard.server.limits import HttpLimits
 from hopyard.server.requests import Refusal, Request, Sender
 
@@ -108,9 +109,12 @@ class Reader:
             self.request.target += part
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count_head(len(name) + len(value))
-        if self.request is not None and not self._head_done:
-            self.request.headers[name.lower()] = value
+        self._head_size += len(name) + len(value)
+        if self._head_size > self._limits.head_bytes:
+            self._limit_head(self._head_size)
+        request = self.request
+        if request is not None and not self._head_done:
+            request.headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
         if self._replaying:
@@ -148,8 +152,11 @@ class Reader:
 
     def _announce_body(self, request: Request) -> None:
         length = request.headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length[:20]) > self._limits.body_bytes:
+        size = int(length[:20]) if length.isdigit() else 0
+        if size > self._limits.body_bytes:
             raise self._too_large()
+        if size >= LARGE_BODY:
+            keep_freed_memory()
         # A client of HTTP/1.0 would take the 100 for its answer.
         if request.headers.get(b"expect", b"").lower() == b"100-continue" and not request.is_http_1_0:
             self._connection.go_on()
