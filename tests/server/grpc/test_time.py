@@ -179,7 +179,9 @@ def test_a_socket_that_empties_at_once_does_not_widen_the_windows():
         wire.feed(frames.window_update(0, 2**20 - frames.FIRST_WINDOW))
         assert data_bytes(wire) == 2**20
         wire.feed(frames.window_update(0, 2**24))
-        ended = [number for kind, flags, number, _ in wire.socket.frames if flags & 1 and kind == frames.HEADERS]
+        ended = [
+            number for kind, flags, number, _ in wire.socket.frames if flags & 1 and kind == frames.HEADERS
+        ]
         assert sorted(ended) == [1, 3, 5]
 
 
