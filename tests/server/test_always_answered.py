@@ -169,5 +169,7 @@ def test_short_predictions_in_a_row_are_not_one_without_end(serve):
     server = serve(script, STUCK_SECONDS=2).ready()
     with server.connect() as connection:
         connection.sendall(http() * 10)
-        eventually(lambda: server.metric('hopyard_requests_total{model="iris",verb="predict",status="200"}') == 9)
+        eventually(
+            lambda: server.metric('hopyard_requests_total{model="iris",verb="predict",status="200"}') == 9
+        )
         assert server.get("/v2/health/ready").status_code == 200

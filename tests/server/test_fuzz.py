@@ -184,6 +184,7 @@ def _holding_itself():
     return loop
 
 
+UNDATED = npst.scalar_dtypes().filter(lambda dtype: dtype.kind != "M")
 ODD = st.one_of(
     st.text(),
     st.binary(max_size=5),
@@ -196,8 +197,8 @@ ODD = st.one_of(
     st.timedeltas(),
     st.fractions(),
     st.uuids(),
-    npst.arrays(npst.scalar_dtypes(), npst.array_shapes(min_dims=0, min_side=0, max_side=3)),
-    npst.scalar_dtypes().flatmap(npst.from_dtype),
+    npst.arrays(UNDATED, npst.array_shapes(min_dims=0, min_side=0, max_side=3)),
+    UNDATED.flatmap(npst.from_dtype),
     st.builds(
         lambda make: make(),
         st.sampled_from(
@@ -252,6 +253,20 @@ def test_any_value_is_written_or_named(value):
             json.loads(write(value))
         except codec.Unserialisable:
             continue
+
+
+DATES = npst.arrays(
+    npst.datetime64_dtypes(endianness="<"), npst.array_shapes(min_dims=0, min_side=0, max_side=3)
+)
+
+
+@thorough
+@given(DATES)
+def test_dates_are_told_and_what_is_no_time_is_null(dates):
+    for value in (dates, {"when": dates}, [{"when": dates}], list(dates.ravel())):
+        text = codec.encode(value)
+        assert text.count(b"null") == np.isnat(dates).sum()
+        assert json.loads(codec.dumps(value)) == json.loads(text)["predictions"]
 
 
 @thorough

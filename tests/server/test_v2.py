@@ -51,7 +51,13 @@ INFER = "/v2/models/iris/infer"
 
 
 def tensor(data, shape=None, datatype="FP64", name="x", **more):
-    return {"name": name, "shape": [len(data)] if shape is None else shape, "datatype": datatype, "data": data, **more}
+    return {
+        "name": name,
+        "shape": [len(data)] if shape is None else shape,
+        "datatype": datatype,
+        "data": data,
+        **more,
+    }
 
 
 def infer(server, *tensors, **more):

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter, time
 from typing import Any, Protocol
 
@@ -13,7 +14,6 @@ from hopyard.server.inference_log import InferenceLog, Record
 from hopyard.server.metrics import Metrics
 from hopyard.server.replies import Problem, Reply
 from hopyard.server.requests import INTERNAL, Request
-from hopyard.server.responses import error_body
 from hopyard.server.runners import Abandoned
 from hopyard.server.tensors import TensorRequest, TensorResponse
 
@@ -118,12 +118,9 @@ class HttpCall:
         if isinstance(error, Abandoned):
             self._settle(CLIENT_LEFT, b"", "The client left before the call was started.")
             return
-        problem = explain(error, self._door, request.id)
-        reply = problem.reply or Reply(error_body(problem.sentence, problem.code, request.id), problem.status)
-        request.respond(
-            reply.status, reply.body, headers=_retry(problem) + reply.headers, content_type=reply.content_type
-        )
-        self._settle(reply.status, b"", problem.sentence)
+        problem = problem_of(error, self._door, request.id)
+        request.refuse(problem)
+        self._settle(problem.reply.status if problem.reply else problem.status, b"", problem.sentence)
 
     def _reply(self, reply: Reply) -> None:
         if reply.stream is None:
@@ -132,11 +129,8 @@ class HttpCall:
             )
             self._settle(reply.status, reply.body, None)
         else:
-            streaming.send(self._request, reply, self._door.hosted, self._streamed)
-
-    def _streamed(self, status: int, sent: bytes, error: BaseException | None) -> None:
-        problem = explain(error, self._door, self._request.id) if error is not None else None
-        self._settle(problem.status if problem else status, sent, problem.sentence if problem else None)
+            describe = partial(problem_of, door=self._door, request_id=self._request.id)
+            streaming.send(self._request, reply, self._door.hosted, describe=describe, done=self._settle)
 
     def _settle(self, status: int, body: bytes, error: str | None) -> None:
         """Count and log, after the answer."""
@@ -155,7 +149,9 @@ class TensorSender(Protocol):
 
     @property
     def abandoned(self) -> bool: ...
-    def answered(self, response: TensorResponse) -> None: ...
+    def answered(self, response: TensorResponse) -> Problem | None:
+        """Answer; where the response cannot be written, refuse instead and return why."""
+
     def refused(self, problem: Problem) -> None: ...
     def bodies(self) -> tuple[bytes, bytes]:
         """What was asked and what was answered, as JSON, for the inference log."""
@@ -208,13 +204,16 @@ class TensorCall:
                 error = raised
                 self._door.hosted.failed(raised)
             else:
-                self._sender.answered(response)
-                self._settle(200, None)
+                unwritten = self._sender.answered(response)
+                if unwritten is None:
+                    self._settle(200, None)
+                else:
+                    self._settle(unwritten.status, unwritten.sentence)
                 return
         if isinstance(error, Abandoned):
             self._settle(CLIENT_LEFT, "The client left before the call was started.")
             return
-        problem = explain(error, self._door, self._asked.request_id.encode())
+        problem = problem_of(error, self._door, self._asked.request_id.encode())
         self._sender.refused(problem)
         self._settle(problem.status, problem.sentence)
 
@@ -235,7 +234,9 @@ def infer_tensors(
     """Ask a model with tensors, whatever carried them; any outcome reaches the sender."""
     door = hosted.tensors
     try:
-        hosted.admit()
+        refusal = hosted.refusal()
+        if refusal is not None:
+            raise refusal
         if door is None:
             raise Problem(501, f"The model {hosted.name} takes no tensors.", "NotImplemented")
     except Problem as problem:
@@ -245,7 +246,7 @@ def infer_tensors(
     TensorCall(asked, sender, door, books, size=size, key_id=key_id).start()
 
 
-def explain(error: BaseException, door: Door, request_id: bytes) -> Problem:
+def problem_of(error: BaseException, door: Door, request_id: bytes) -> Problem:
     """Put any failure of a call into words for its caller, and into the log what the caller cannot mend."""
     where = f"{door.verb} failed [{request_id.decode()}]"
     problem = error if isinstance(error, Problem) else None
@@ -278,7 +279,3 @@ def _select(response: TensorResponse, asked: TensorRequest) -> None:
             )
             raise Problem(400, sentence, "BadBody")
     response.outputs = [by_name[wanted.name] for wanted in asked.outputs]
-
-
-def _retry(problem: Problem) -> bytes:
-    return b"retry-after: 1\r\n" if problem.status == 503 else b""

@@ -16,6 +16,7 @@ from hopyard.server.replies import Problem
 _PLAIN = orjson.OPT_SERIALIZE_NUMPY
 _FORGIVING = _PLAIN | orjson.OPT_NON_STR_KEYS
 _MAX_DEPTH = 200
+_UNDATED = frozenset({int, float, str, bool, list, type(None)})
 _GZIP = b"\x1f\x8b"
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]").search
 
@@ -56,6 +57,9 @@ def rows_in(document: Any) -> list[Any]:
 
 def encode(predictions: Any) -> bytes:
     """Return `{"predictions": ...}`. Raises Unserialisable."""
+    first = predictions[0] if type(predictions) is list and predictions else predictions
+    if type(first) not in _UNDATED and _is_dated(predictions):
+        predictions = dated(predictions)
     try:
         return orjson.dumps({"predictions": predictions}, default=_default, option=_PLAIN)
     except TypeError:
@@ -66,6 +70,8 @@ def dumps(value: Any, *, place: str = "the answer") -> bytes:
     """Return any value as JSON; arrays, frames, decimals and dates too. Raises Unserialisable, which says where
     in `place` the trouble is.
     """
+    if _is_dated(value):
+        value = dated(value)
     try:
         return orjson.dumps(value, default=_default, option=_PLAIN)
     except TypeError:
@@ -78,6 +84,24 @@ def dumps(value: Any, *, place: str = "the answer") -> bytes:
         raise Unserialisable(
             f"{where} is a {_type_name(culprit)}, which JSON cannot hold ({cause})."
         ) from None
+
+
+def dated(value: Any) -> Any:
+    """Copy numpy's dates into Python's, and what is not a time into None: orjson would write that as a day of
+    1677, or as no JSON at all.
+    """
+    if _is_date(value):
+        return value.astype("M8[us]").tolist()
+    if type(value) is dict:
+        return {name: dated(each) for name, each in value.items()}
+    return [dated(each) for each in value] if type(value) is list else value
+
+
+def piece(value: Any) -> bytes:
+    """Return one piece of a stream: bytes and text as they are, anything else as a line of JSON."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    return value.encode() if isinstance(value, str) else dumps(value, place="a piece of the stream") + b"\n"
 
 
 def parse(body: bytes) -> Any:
@@ -136,6 +160,19 @@ _CONVERSIONS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     ((set, frozenset, range, deque, KeysView, ValuesView), list),
     (Mapping, dict),
 )
+
+
+def _is_dated(value: Any, depth: int = 3) -> bool:
+    """Whether dates are in it, as far as the first item of every list tells."""
+    if type(value) is list:
+        return depth > 0 and bool(value) and _is_dated(value[0], depth - 1)
+    if type(value) is dict:
+        return depth > 0 and any(_is_dated(each, depth - 1) for each in value.values())
+    return _is_date(value)
+
+
+def _is_date(value: Any) -> bool:
+    return type(value).__module__ == "numpy" and getattr(getattr(value, "dtype", None), "kind", "") == "M"
 
 
 def _with_plain_keys(value: Any, around: set[int]) -> Any:

@@ -9,14 +9,17 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_type_hints
 
+from hopyard.server.cloudevents import Manners
 from hopyard.server.failures import Failure, writable
 
 LOGGING_MODES = ("ALL", "MODEL_INPUTS", "PREDICTIONS", "NONE")
+FILES_VARIABLES = ("HOPYARD_ARTIFACT_DIR", "ARTIFACT_FILES_PATH", "MODEL_FILES_PATH")
 BATCHING = ("auto", "on", "off")
 # What KServe calls these on its command line; its remaining options are the script's own.
 KSERVE_OPTIONS = {
@@ -155,7 +158,7 @@ class Config:
     def export(self) -> None:
         """Let user code, and the stand-in packages, see where the model's files are."""
         known = {"HOPYARD_PROJECT": self.project, "MODEL_VERSION": self.model_version}
-        for name in ("HOPYARD_ARTIFACT_DIR", "ARTIFACT_FILES_PATH", "MODEL_FILES_PATH"):
+        for name in FILES_VARIABLES:
             known[name] = str(self.files_dir.absolute()) if self.files_dir else ""
         for name, value in known.items():
             if value:
@@ -194,6 +197,27 @@ def reloads() -> bool:
     return bool(text) and _parse(
         Setting("on: start again when the script changes", _switch, "HOPYARD_RELOAD"), text
     )
+
+
+@contextmanager
+def exporting(files_dir: Path | None) -> Iterator[None]:
+    """Let a script that is loaded in a foreign process see where its model's files are, for so long."""
+    before = {name: os.environ.get(name) for name in FILES_VARIABLES}
+    if files_dir is not None:
+        os.environ.update(dict.fromkeys(FILES_VARIABLES, str(files_dir.absolute())))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def event_manners() -> Manners:
+    """How answers to CloudEvents are marked: CE_MERGE, CE_TYPE and CE_SOURCE, as KServe reads them."""
+    return Manners.of(os.environ)
 
 
 def exported_files_dir() -> Path:

@@ -139,11 +139,10 @@ class Hosted:
         versions = [self.version] if self.version else None
         return {"name": self.name, "versions": versions, "platform": "", "inputs": [], "outputs": [], **told}
 
-    def admit(self) -> None:
-        """Raise Problem 503 if this model cannot be asked now."""
+    def refusal(self) -> Problem | None:
+        """Why this model cannot be asked now, if it cannot."""
         reason = self.reason or self.model.trouble()
-        if reason:
-            raise Problem(503, reason, "NotReady")
+        return Problem(503, reason, "NotReady") if reason else None
 
     def finish(self, call: Call, value: Any, error: BaseException | None) -> None:
         """Keep count of how predictions go, and let the call answer."""

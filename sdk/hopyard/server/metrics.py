@@ -1,4 +1,5 @@
-"""Counters of one process and their Prometheus text. Each is kept by one thread alone, so there are no locks.
+"""Counters of one process and their Prometheus text. Requests are counted by the event loop alone, without a lock;
+stages by the threads that run models, with one.
 
 KServe's histograms (`request_predict_seconds` and its siblings, label `model_name`) stand beside our own.
 """
@@ -7,6 +8,7 @@ import logging
 import os
 import re
 import sys
+import threading
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -70,6 +72,7 @@ class Metrics:
         self.in_flight = 0
         self._counters: dict[tuple[str, str], Counters] = {}
         self._stages: dict[tuple[str, str], Histogram] = {}
+        self._stages_lock = threading.Lock()
         self._read: list[tuple[str, str, str, Callable[[], float]]] = []
 
     def counters(self, model: str, verb: str) -> Counters:
@@ -84,11 +87,12 @@ class Metrics:
         self.counters("", "none").observe(status, 0.0)
 
     def observe_stage(self, model: str, stage: str, seconds: float) -> None:
-        """Count one stage of a request; called by the one thread that runs the model."""
-        histogram = self._stages.get((model, stage))
-        if histogram is None:
-            histogram = self._stages[(model, stage)] = Histogram(CLIENT_BUCKETS)
-        histogram.observe(seconds)
+        """Count one stage of a request; called by whatever thread runs the model."""
+        with self._stages_lock:
+            histogram = self._stages.get((model, stage))
+            if histogram is None:
+                histogram = self._stages[(model, stage)] = Histogram(CLIENT_BUCKETS)
+            histogram.observe(seconds)
 
     def watch(self, name: str, kind: str, about: str, read: Callable[[], float]) -> None:
         """Show a value that somebody else keeps."""
@@ -96,15 +100,17 @@ class Metrics:
 
     def snapshot(self) -> dict[str, Any]:
         """Everything as plain values, for a process that adds up several."""
+        with self._stages_lock:
+            stages = [
+                (model, stage, list(each.counts), each.total) for (model, stage), each in self._stages.items()
+            ]
         return {
             "in_flight": self.in_flight,
             "counters": [
                 (model, verb, list(each.statuses.items()), each.seconds.counts, each.seconds.total)
                 for (model, verb), each in self._counters.items()
             ],
-            "stages": [
-                (model, stage, each.counts, each.total) for (model, stage), each in self._stages.items()
-            ],
+            "stages": stages,
             "read": [(name, kind, about, read()) for name, kind, about, read in self._read],
         }
 

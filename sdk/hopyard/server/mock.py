@@ -4,7 +4,6 @@ Requests pass the same routes and run in the same threads as those of a real ser
 """
 
 import asyncio
-import os
 import sys
 import threading
 import uuid
@@ -16,7 +15,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
-from hopyard.server import codec, loader, shims
+from hopyard.server import codec, config, loader, shims
 from hopyard.server.calls import Books
 from hopyard.server.dataplane import DataPlane
 from hopyard.server.flavors import Host, Model
@@ -28,7 +27,6 @@ from hopyard.server.routes import Routes
 from hopyard.server.runners import ModelThread
 
 SECONDS = 600.0
-FILES_VARIABLE = "ARTIFACT_FILES_PATH"
 
 Load = Callable[[Host], Sequence[Model]]
 
@@ -42,7 +40,7 @@ class MockServer:
         threads: list[ModelThread] = []
         self._close = weakref.finalize(self, _end, self._loop, runner, threads)
         runner.start()
-        with _files(files_dir), _main_kept():
+        with config.exporting(files_dir), _main_kept():
             starting = self._start(load, threads, name=name, version=version, files_dir=files_dir)
             try:
                 asyncio.run_coroutine_threadsafe(starting, self._loop).result(SECONDS)
@@ -216,21 +214,6 @@ def _value(answer: Answer, *, silent: bool, get_body: bool) -> Any:
             return text or None
     body = text if answer.is_text else answer.body
     return Response(answer.header_map, body, answer.content_type, answer.status)
-
-
-@contextmanager
-def _files(directory: Path | None) -> Iterator[None]:
-    """Scripts see where the model's files are, while they are loaded."""
-    before = os.environ.get(FILES_VARIABLE)
-    if directory is not None:
-        os.environ[FILES_VARIABLE] = str(directory.absolute())
-    try:
-        yield
-    finally:
-        if before is not None:
-            os.environ[FILES_VARIABLE] = before
-        elif directory is not None:
-            del os.environ[FILES_VARIABLE]
 
 
 @contextmanager

@@ -133,7 +133,7 @@ class Pages:
         tell(request, docs.openapi(self._dataplane, self._server_version))
 
     def _docs(self, request: Request) -> None:
-        page = docs.page(self._dataplane, self._server_version)
+        page = docs.page(self._dataplane, self._server_version, host=request.headers.get(b"host", b""))
         request.respond(200, page, content_type=b"text/html; charset=utf-8", headers=docs.HEADERS)
 
     def _later(self, request: Request, answering: Coroutine[Any, Any, None]) -> None:
@@ -153,20 +153,9 @@ async def _surely(request: Request, answering: Coroutine[Any, Any, None]) -> Non
     try:
         await answering
     except Problem as problem:
-        refuse(request, problem)
+        request.refuse(problem)
     except (Exception, asyncio.CancelledError):
         request.fail_inside()
-
-
-def refuse(request: Request, problem: Problem) -> None:
-    """Answer with a problem, in the shape its style gave it."""
-    retry = b"retry-after: 1\r\n" if problem.status == 503 else b""
-    if problem.reply is None:
-        request.fail(problem.status, problem.code, problem.sentence, headers=retry)
-    else:
-        reply = problem.reply
-        headers = retry + reply.headers
-        request.respond(reply.status, reply.body, headers=headers, content_type=reply.content_type)
 
 
 def tell(request: Request, document: dict[str, Any], *, status: int = 200) -> None:

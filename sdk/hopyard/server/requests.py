@@ -6,6 +6,7 @@ import re
 import secrets
 from typing import Any, Protocol
 
+from hopyard.server.replies import Problem
 from hopyard.server.responses import JSON, answer, error_body, head
 
 INTERNAL = "The server failed on this request; its log has the cause."
@@ -117,6 +118,16 @@ class Request:
     def fail(self, status: int, code: str, sentence: str, *, headers: bytes = b"") -> None:
         """Answer with an error in the one shape all errors have."""
         self.respond(status, error_body(sentence, code, self.id), headers=headers)
+
+    def refuse(self, problem: Problem) -> None:
+        """Answer with a problem, in the shape its style gave it or else in ours."""
+        retry = b"retry-after: 1\r\n" if problem.status == 503 else b""
+        reply = problem.reply
+        if reply is None:
+            self.fail(problem.status, problem.code, problem.sentence, headers=retry)
+        else:
+            headers = retry + reply.headers
+            self.respond(reply.status, reply.body, headers=headers, content_type=reply.content_type)
 
     def fail_inside(self) -> None:
         """Answer for an exception of this server that is being handled."""

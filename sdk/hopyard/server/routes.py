@@ -15,7 +15,7 @@ from hopyard.server.dataplane import DataPlane
 from hopyard.server.flavors.v2 import addressing
 from hopyard.server.hosted import Door, Hosted
 from hopyard.server.keys import KeyRing
-from hopyard.server.pages import Pages, Scrape, refuse, tell
+from hopyard.server.pages import Pages, Scrape, tell
 from hopyard.server.replies import Problem
 from hopyard.server.requests import Request
 
@@ -76,7 +76,7 @@ class Routes:
             try:
                 self._route(request)
             except Problem as problem:
-                refuse(request, problem)
+                request.refuse(problem)
 
     def _route(self, request: Request) -> None:
         if request.refusal is not None:
@@ -133,11 +133,11 @@ class Routes:
         key_id = self._key_id(request, door)
         if key_id is None:
             return
-        hosted = door.hosted
-        if hosted.reason or hosted.model.trouble():
-            self._not_ready(request, door)
-        else:
+        refusal = door.hosted.refusal()
+        if refusal is None:
             HttpCall(request, door, self._books, key_id or None).start()
+        else:
+            _refuse(request, door, refusal)
 
     def _operate(self, request: Request, door: Door) -> None:
         """Ask in the style's own words; tensors where the body holds some, and the style says what is ready."""
@@ -155,14 +155,13 @@ class Routes:
         if key_id is None:
             return
         hosted = door.hosted
-        if hosted.reason or hosted.model.trouble():
-            self._not_ready(request, door)
-            return
         try:
+            refusal = hosted.refusal()
+            if refusal is not None:
+                raise refusal
             asked = v2.read(request, hosted.name, hosted.version)
         except Problem as problem:
-            door.counters.observe(problem.status, 0.0)
-            refuse(request, problem)
+            _refuse(request, door, problem)
             return
         sender = v2.RestSender(request, asked)
         TensorCall(asked, sender, door, self._books, size=len(request.body), key_id=key_id or None).start()
@@ -177,13 +176,6 @@ class Routes:
             self._unauthorized(request)
         return key_id
 
-    def _not_ready(self, request: Request, door: Door) -> None:
-        try:
-            door.hosted.admit()
-        except Problem as problem:
-            door.counters.observe(problem.status, 0.0)
-            refuse(request, problem)
-
     def _v1(self, request: Request, name: str, version: str | None, verb: str) -> None:
         hosted = self._dataplane.find(name, version or "")
         door = hosted.verbs.get(verb)
@@ -192,11 +184,11 @@ class Routes:
         elif door is not None:
             self._predict(request, door)
         else:
-            self._no_verb(request, hosted, verb)
+            self._no_verb(hosted, verb)
 
-    def _no_verb(self, request: Request, hosted: Hosted, verb: str) -> None:
-        if hosted.reason:
-            hosted.admit()
+    def _no_verb(self, hosted: Hosted, verb: str) -> None:
+        if not hosted.loaded:
+            raise Problem(503, hosted.reason, "NotReady")
         has = ", ".join(hosted.verbs) or "none"
         if verb in ("predict", "classify", "regress", "explain"):
             self._books.metrics.counters(hosted.name, verb).observe(501, 0.0)
@@ -217,7 +209,8 @@ class Routes:
         elif operation in hosted.verbs:
             self._post(request, lambda request: self._predict(request, hosted.verbs[operation]))
         else:
-            hosted.admit()
+            if not hosted.loaded:
+                raise Problem(503, hosted.reason, "NotReady")
             sentence = f"Nothing is at {operation[:100]} of the model {hosted.name}; ask /infer."
             raise Problem(404, sentence, "NotFound")
 
@@ -258,3 +251,8 @@ class Routes:
 def _wrong_method(request: Request, allowed: bytes) -> None:
     sentence = f"{request.method.decode('latin-1')} is not possible here; use {allowed.decode()}."
     request.fail(405, "MethodNotAllowed", sentence, headers=b"allow: %b\r\n" % allowed)
+
+
+def _refuse(request: Request, door: Door, problem: Problem) -> None:
+    door.counters.observe(problem.status, 0.0)
+    request.refuse(problem)

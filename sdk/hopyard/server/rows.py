@@ -75,7 +75,8 @@ def _array(values: Any, name: str) -> Any:
     if kind == "f" and array.dtype.itemsize > 8:
         array = array.astype("f8")
     elif kind not in "biufSUO" or (kind == "O" and not _only_strings(array)):
-        array = _each_as_json(values if isinstance(values, list | tuple) else array.tolist(), name)
+        plain = codec.dated(array) if kind == "M" else array.tolist()
+        array = _each_as_json(values if isinstance(values, list | tuple) else plain, name)
     return array if array.ndim else array.reshape(1)
 
 

@@ -8,15 +8,13 @@ import orjson
 
 from hopyard.server import codec
 from hopyard.server.failures import one_line
-from hopyard.server.replies import JSON, Problem, Reply
+from hopyard.server.replies import JSON, Problem
 from hopyard.server.requests import Request
-from hopyard.server.responses import error_body
 from hopyard.server.tensors import BadTensor, Tensor, TensorRequest, TensorResponse
 from hopyard.server.v2_bodies import HEADER_LENGTH, read
 
 OCTETS = b"application/octet-stream"
 LOGGED_RAW_BYTES = 16 * 1024
-RETRY = b"retry-after: 1\r\n"
 _FLAT = orjson.OPT_SERIALIZE_NUMPY
 _OURS = ("connection", "content-length", "content-type", "transfer-encoding", HEADER_LENGTH.decode())
 
@@ -37,7 +35,7 @@ class RestSender:
     def abandoned(self) -> bool:
         return self._request.abandoned
 
-    def answered(self, response: TensorResponse) -> None:
+    def answered(self, response: TensorResponse) -> Problem | None:
         try:
             binary = _wanted_raw(self._asked, response)
             headers = _lines(response.headers)
@@ -49,20 +47,20 @@ class RestSender:
                 body = write(response)
                 self._sent, kind = body, JSON
         except Problem as problem:
-            self.refused(problem)
+            return self._not_written(problem)
         except Exception as error:  # what a script put into its response may fail in any way
             sentence = f"The model's answer cannot be written: {one_line(error)}"
             log.error("%s [%s]", sentence, self._request.id.decode())
-            self.refused(Problem(500, sentence, "AnswerInvalid"))
-        else:
-            self._request.respond(200, body, headers=headers, content_type=kind)
+            return self._not_written(Problem(500, sentence, "AnswerInvalid"))
+        self._request.respond(200, body, headers=headers, content_type=kind)
+        return None
 
     def refused(self, problem: Problem) -> None:
-        request = self._request
-        body = error_body(problem.sentence, problem.code, request.id)
-        reply = problem.reply or Reply(body, problem.status)
-        headers = RETRY + reply.headers if problem.status == 503 else reply.headers
-        request.respond(reply.status, reply.body, headers=headers, content_type=reply.content_type)
+        self._request.refuse(problem)
+
+    def _not_written(self, problem: Problem) -> Problem:
+        self._request.refuse(problem)
+        return problem
 
     def bodies(self) -> tuple[bytes, bytes]:
         """Raw tensors are turned into JSON for the inference log while they are small enough to be kept."""

@@ -1,9 +1,9 @@
 """Bodies of V2 inference over REST, of JSON or of JSON with raw tensors behind it, to tensor requests."""
 
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hopyard.server import codec
+from hopyard.server.headers import Headers
 from hopyard.server.replies import Problem
 from hopyard.server.requests import Request
 from hopyard.server.tensors import BadTensor, RequestedOutput, Tensor, TensorRequest
@@ -54,24 +54,6 @@ def _asked(request: Request, name: str, version: str, body: bytes, raw: memoryvi
         is_raw=reader.used,
         request_id=request.id.decode(),
     )
-
-
-class Headers(Mapping[str, str]):
-    """A request's headers as text, decoded when somebody looks."""
-
-    __slots__ = ("_raw",)
-
-    def __init__(self, raw: Mapping[bytes, bytes]) -> None:
-        self._raw = raw
-
-    def __getitem__(self, name: str) -> str:
-        return self._raw[name.encode("latin-1")].decode("latin-1")
-
-    def __iter__(self) -> Iterator[str]:
-        return (name.decode("latin-1") for name in self._raw)
-
-    def __len__(self) -> int:
-        return len(self._raw)
 
 
 class _Raw:

@@ -89,4 +89,4 @@ def test_the_input_example_proves_that_rows_may_be_joined(serve, tmp_path):
     example = tmp_path / "example.json"
     example.write_text(json.dumps({"inputs": [1, 2, 3]}))
     server = serve(SCRIPT, INPUT_EXAMPLE=example).ready()
-    assert "Batching is on" in server.log
+    assert "is on: the input example proves" in server.log

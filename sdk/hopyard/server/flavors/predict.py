@@ -6,12 +6,13 @@ any other what the protocol carries: lists from V1, arrays from V2.
 
 import gc
 import inspect
-import os
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from hopyard.server import arrays, cloudevents, codec, rows
+from hopyard.server.config import event_manners
 from hopyard.server.failures import Failure
 from hopyard.server.flavors import Alone, Exchange, Host, Model, Operation, Reply
 from hopyard.server.tensors import TensorRequest, numpy_module
@@ -44,8 +45,9 @@ def build(found: type, host: Host) -> list[Model]:
             "predict, classify and regress; add at least predict(self, inputs).",
         )
     kinds = {verb: _kind(methods[verb]) for verb in operations}
+    encode = _encoder(host.name)
     verbs = {
-        verb: Exchange(operation, _decode_array if kinds[verb] == "array" else _decode, _encode)
+        verb: Exchange(operation, _decode_array if kinds[verb] == "array" else _decode, encode)
         for verb, operation in operations.items()
     }
     tensors = Exchange(
@@ -104,16 +106,16 @@ def _decode_event(request: Any) -> Any:
     return codec.rows_in(event.data)
 
 
-def _encode(value: Any, request: Any) -> Any:
-    if type(value) is not list and (hasattr(value, "__next__") or hasattr(value, "__anext__")):
-        return Reply(stream=value, content_type=b"application/x-ndjson")
-    body = codec.encode(value)
-    return body if request.notes is None else _wrapped(body, request)
+def _encoder(model: str) -> Callable[[Any, Any], Any]:
+    manners = event_manners()
 
+    def encode(value: Any, request: Any) -> Any:
+        if type(value) is not list and (hasattr(value, "__next__") or hasattr(value, "__anext__")):
+            return Reply(stream=value, content_type=b"application/x-ndjson")
+        body = codec.encode(value)
+        return body if request.notes is None else cloudevents.wrap(body, request.notes, model, manners)
 
-def _wrapped(body: bytes, request: Any) -> Reply:
-    model = request.target.rpartition(b"/")[2].partition(b":")[0].decode("latin-1")
-    return cloudevents.wrap(body, request.notes, model, cloudevents.Manners.of(os.environ))
+    return encode
 
 
 def _decode_tensors_as_lists(asked: TensorRequest) -> Any:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from hopyard.server.grpc.frames import Code, StreamFault
 from hopyard.server.grpc.headers import Decoder, Field
+from hopyard.server.headers import as_text
 from hopyard.server.replies import Problem
 
 IDENTITY, GZIP = b"identity", b"gzip"
@@ -92,7 +93,7 @@ def read_head(fields: Iterable[Field]) -> Head:
         for name, value in found.items()
         if name not in _PSEUDO and name not in _RESERVED and name[:5] != b"grpc-"
     }
-    texts = {str(name, "latin-1"): str(value, "latin-1") for name, value in metadata.items()}
+    texts = as_text(metadata)
     encoding = found.get(b"grpc-encoding", IDENTITY)
     problem = None
     if encoding not in ENCODINGS:

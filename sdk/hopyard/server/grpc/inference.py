@@ -71,21 +71,25 @@ class Inference:
         else:
             infer_tensors(hosted, asked, self, books=books, size=self._size, key_id=call.key_id)
 
-    def answered(self, response: TensorResponse) -> None:
+    def answered(self, response: TensorResponse) -> Problem | None:
         self._response = response
         assert self.asked is not None
         try:
             message = write_response(response, self.asked)
         except Problem as problem:
-            self._to.not_inferred(self, problem)
+            return self._not_written(problem)
         except Exception:
             log.exception("An answer could not be written [%s]", self._call.request_id.decode())
-            self._to.not_inferred(self, Problem(500, INTERNAL, "Internal"))
-        else:
-            self._to.inferred(self, message)
+            return self._not_written(Problem(500, INTERNAL, "Internal"))
+        self._to.inferred(self, message)
+        return None
 
     def refused(self, problem: Problem) -> None:
         self._to.not_inferred(self, problem)
+
+    def _not_written(self, problem: Problem) -> Problem:
+        self._to.not_inferred(self, problem)
+        return problem
 
     def bodies(self) -> tuple[bytes, bytes]:
         """What was asked and answered as JSON, while it is small enough to be logged."""

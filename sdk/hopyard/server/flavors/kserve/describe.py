@@ -2,11 +2,10 @@
 
 import importlib
 import inspect
-import os
 from contextlib import suppress
 from typing import Any
 
-from hopyard.server.cloudevents import Manners
+from hopyard.server.config import event_manners
 from hopyard.server.failures import Failure
 from hopyard.server.flavors import Exchange, Host, Model
 from hopyard.server.flavors.kserve import batching, bodies, problems, signatures
@@ -51,7 +50,7 @@ def described(
     label = str(getattr(instance, "name", None) or name)
     lines = {verb: pipeline(instance, verb, check, name=label) for verb in VERBS if hasattr(instance, verb)}
     lines = lines or {"predict": pipeline(instance, "predict", check, name=label)}
-    manners = Manners.of(os.environ)
+    manners = event_manners()
 
     def load() -> Model:
         fresh = _loaded(instance, name, loop, repository)

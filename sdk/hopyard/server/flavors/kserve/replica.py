@@ -92,8 +92,8 @@ class Replica:
     async def _drained(self, stream: Any) -> bytes:
         """Streams end at the line to the server: it gets them in one piece."""
         if hasattr(stream, "__aiter__"):
-            return b"".join([_piece(each) async for each in stream])
-        return await self._thread.call(lambda: b"".join(map(_piece, stream)))  # type: ignore[no-any-return]
+            return b"".join([codec.piece(each) async for each in stream])
+        return await self._thread.call(lambda: b"".join(map(codec.piece, stream)))  # type: ignore[no-any-return]
 
 
 def main() -> int:
@@ -140,12 +140,6 @@ def _problem(error: BaseException) -> Problem:
     if problem.status >= 500:
         sys.stderr.write(trimmed_traceback(error) + "\n")
     return problem
-
-
-def _piece(piece: Any) -> bytes:
-    if isinstance(piece, bytes):
-        return piece
-    return piece.encode() if isinstance(piece, str) else codec.dumps(piece) + b"\n"
 
 
 if __name__ == "__main__":
