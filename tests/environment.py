@@ -12,7 +12,7 @@ from pathlib import Path
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
 DATA_DIR = Path(tempfile.mkdtemp(prefix=f"hopyard-tests-{WORKER}-"))
 FIRST_PORT = 20_000 + 1_000 * (0 if WORKER == "main" else 1 + int(WORKER.removeprefix("gw")))
-KEPT = {"HOPYARD_REQUIRE_ALL", "HOPYARD_TEST_DATABASE_URL"}
+KEPT = {"HOPYARD_FUZZ_EXAMPLES", "HOPYARD_REQUIRE_ALL", "HOPYARD_TEST_DATABASE_URL"}
 
 for name in [name for name in os.environ if name.startswith("HOPYARD_") and name not in KEPT]:
     del os.environ[name]

@@ -4,8 +4,8 @@ import numpy as np
 import orjson
 import pytest
 
-from hopyard.server import arrays, codec
-from hopyard.server.requests import Request
+from hopyard.server.bodies import arrays, codec
+from hopyard.server.http.requests import Request
 
 
 def request(body):

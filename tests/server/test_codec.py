@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hopyard.server import codec
+from hopyard.server.bodies import codec
 
 
 @dataclasses.dataclass

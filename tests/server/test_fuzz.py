@@ -17,11 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from hopyard.server import arrays, codec, rows, v2
+from hopyard.server.bodies import arrays, codec, rows, v2
+from hopyard.server.bodies.tensors import DTYPES, BadTensor, Tensor, TensorRequest, TensorResponse
+from hopyard.server.bodies.v2_requests import BadSchema
+from hopyard.server.http.requests import Request
 from hopyard.server.replies import Problem
-from hopyard.server.requests import Request
-from hopyard.server.tensors import DTYPES, BadTensor, Tensor, TensorRequest, TensorResponse
-from hopyard.server.v2_bodies import BadSchema
 
 from .fuzzing import thorough
 from .wire import Wire, connections, cut, silence

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hopyard.server import reloading
 from hopyard.server.config import Config
+from hopyard.server.processes import reloading
 
 from .process import eventually
 

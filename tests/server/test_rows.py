@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hopyard.server import rows
-from hopyard.server.codec import Unserialisable
+from hopyard.server.bodies import rows
+from hopyard.server.bodies.codec import Unserialisable
+from hopyard.server.bodies.tensors import BadTensor, Tensor, TensorRequest
 from hopyard.server.flavors import Alone
-from hopyard.server.tensors import BadTensor, Tensor, TensorRequest
 
 
 def asked(*tensors, **more):

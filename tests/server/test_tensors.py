@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hopyard.server.tensors import BadTensor, Tensor, datatype_of
+from hopyard.server.bodies.tensors import BadTensor, Tensor, datatype_of
 
 
 def tensor(datatype, shape, **content):

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from hopyard.server import connections
-from hopyard.server.connections import Connections
-from hopyard.server.http import HttpProtocol
-from hopyard.server.limits import HttpLimits
-from hopyard.server.requests import RequestIds
+from hopyard.server.http import connections
+from hopyard.server.http.connections import Connections
+from hopyard.server.http.limits import HttpLimits
+from hopyard.server.http.protocol import HttpProtocol
+from hopyard.server.http.requests import RequestIds
 
 from .process import http
 

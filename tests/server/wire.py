@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
-from hopyard.server.connections import FOREVER, Connections
-from hopyard.server.http import HttpProtocol
-from hopyard.server.limits import HttpLimits
-from hopyard.server.requests import Request, RequestIds
+from hopyard.server.http.connections import FOREVER, Connections
+from hopyard.server.http.limits import HttpLimits
+from hopyard.server.http.protocol import HttpProtocol
+from hopyard.server.http.requests import Request, RequestIds
 
 LIMITS = HttpLimits(body_bytes=20_000, head_bytes=4_000, pipelined=8)
 

@@ -9,17 +9,17 @@ from importlib.metadata import version
 from hopyard.server.batcher import BatchLimits
 from hopyard.server.calls import Books
 from hopyard.server.config import Config
-from hopyard.server.connections import Connections
 from hopyard.server.dataplane import DataPlane
 from hopyard.server.flavors import Model
-from hopyard.server.http import Handler, HttpProtocol
+from hopyard.server.http.connections import Connections
+from hopyard.server.http.limits import HttpLimits
+from hopyard.server.http.protocol import Handler, HttpProtocol
+from hopyard.server.http.requests import RequestIds
 from hopyard.server.inference_log import DirectorySink, InferenceLog, Origin
 from hopyard.server.keys import KeyRing
-from hopyard.server.limits import HttpLimits
 from hopyard.server.loading import Loading
 from hopyard.server.metrics import Metrics
 from hopyard.server.pages import Scrape
-from hopyard.server.requests import RequestIds
 from hopyard.server.routes import Routes
 from hopyard.server.runners import ModelThread
 

@@ -14,9 +14,9 @@ from functools import partial
 from time import perf_counter
 from typing import Any, Protocol
 
+from hopyard.server.bodies.tensors import numpy_module
 from hopyard.server.flavors import Alone
 from hopyard.server.runners import Abandoned, Done, Job
-from hopyard.server.tensors import numpy_module
 
 ALONE_BYTES = 32 * 1024
 LOOK_AGAIN_SHARE = 0.1

@@ -7,15 +7,15 @@ from time import perf_counter, time
 from typing import Any, Protocol
 
 from hopyard.server import streaming
-from hopyard.server.codec import Unserialisable
+from hopyard.server.bodies.codec import Unserialisable
+from hopyard.server.bodies.tensors import TensorRequest, TensorResponse
 from hopyard.server.failures import one_line, trimmed_traceback
 from hopyard.server.hosted import Door, Hosted
+from hopyard.server.http.requests import INTERNAL, Request
 from hopyard.server.inference_log import InferenceLog, Record
 from hopyard.server.metrics import Metrics
 from hopyard.server.replies import Problem, Reply
-from hopyard.server.requests import INTERNAL, Request
 from hopyard.server.runners import Abandoned
-from hopyard.server.tensors import TensorRequest, TensorResponse
 
 CLIENT_LEFT = 499  # nginx's number for a client that closed before its answer
 

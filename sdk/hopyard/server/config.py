@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_type_hints
 
-from hopyard.server.cloudevents import Manners
+from hopyard.server.bodies.cloudevents import Manners
 from hopyard.server.failures import Failure, writable
 
 LOGGING_MODES = ("ALL", "MODEL_INPUTS", "PREDICTIONS", "NONE")

@@ -10,13 +10,13 @@ from typing import Any
 
 import orjson
 
-from hopyard.server import codec, v2
 from hopyard.server.batcher import part_of
+from hopyard.server.bodies import codec, v2
+from hopyard.server.bodies.tensors import Tensor, TensorRequest, TensorResponse, datatype_of, numpy_module
 from hopyard.server.failures import Failure, one_line, trimmed_traceback
 from hopyard.server.flavors import Alone, Exchange, Model, Operation
+from hopyard.server.http.requests import Request
 from hopyard.server.replies import Problem, Reply
-from hopyard.server.requests import Request
-from hopyard.server.tensors import Tensor, TensorRequest, TensorResponse, datatype_of, numpy_module
 
 PROOF_ROWS = 8
 VARIATIONS = (0.5, 1.25, 2.0)

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import uvloop
 
-from hopyard.server import config, output, reloading, reports, supervising
+from hopyard.server import config, output, reports
 from hopyard.server.answering import Announce, Announcement, Answering, Told, inference_log
 from hopyard.server.config import Config
 from hopyard.server.failures import Failure, one_line, whole_traceback
 from hopyard.server.listeners import Listener, bind, publish
+from hopyard.server.processes import reloading, supervising
+from hopyard.server.processes.signals import stop_signal
 from hopyard.server.runners import ModelThread
-from hopyard.server.signals import stop_signal
 
 FATAL_STATUS = 3
 LEAVE_SECONDS = 3.0

@@ -8,9 +8,9 @@ from types import ModuleType
 from typing import Any
 
 from hopyard.server.failures import Failure, one_line, trimmed_traceback
-from hopyard.server.flavors import Flavor, Host, Model, kserve, predict, v2
+from hopyard.server.flavors import Flavor, Host, Model, kserve, mlrun, predict
 
-FLAVORS: tuple[Flavor, ...] = (v2, kserve, predict)
+FLAVORS: tuple[Flavor, ...] = (mlrun, kserve, predict)
 LISTED_FILES = 40
 DISTRIBUTIONS = {
     "attr": "attrs",

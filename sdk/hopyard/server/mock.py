@@ -15,12 +15,13 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
-from hopyard.server import codec, config, loader, shims
+from hopyard.server import config, loader, shims
+from hopyard.server.bodies import codec
 from hopyard.server.calls import Books
 from hopyard.server.dataplane import DataPlane
 from hopyard.server.flavors import Host, Model
-from hopyard.server.flavors.v2 import assembly, plan
-from hopyard.server.flavors.v2.events import Response
+from hopyard.server.flavors.mlrun import assembly, plan
+from hopyard.server.flavors.mlrun.events import Response
 from hopyard.server.metrics import Metrics
 from hopyard.server.mock_request import TEXT, Answer, MockRequest
 from hopyard.server.routes import Routes

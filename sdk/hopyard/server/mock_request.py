@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from hopyard.server.http.requests import Request
 from hopyard.server.replies import JSON
-from hopyard.server.requests import Request
 
 TEXT = "text/plain; charset=utf-8"
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import orjson
 
-from hopyard.server import codec, docs, metrics
+from hopyard.server import metrics
+from hopyard.server.bodies import codec
 from hopyard.server.dataplane import DataPlane
+from hopyard.server.documentation import page as docs
 from hopyard.server.hosted import Hosted
+from hopyard.server.http.requests import Request
 from hopyard.server.metrics import Metrics
 from hopyard.server.replies import Problem
-from hopyard.server.requests import Request
 
 EXTENSIONS = ["model_repository", "binary_tensor_data", "model_repository_extension"]
 Scrape = Callable[[], Coroutine[Any, Any, bytes]]

@@ -9,15 +9,15 @@ from time import time
 from typing import cast
 from urllib.parse import unquote
 
-from hopyard.server import codec, v2
+from hopyard.server.bodies import codec, v2
 from hopyard.server.calls import Books, HttpCall, TensorCall
 from hopyard.server.dataplane import DataPlane
-from hopyard.server.flavors.v2 import addressing
+from hopyard.server.flavors.mlrun import addressing
 from hopyard.server.hosted import Door, Hosted
+from hopyard.server.http.requests import Request
 from hopyard.server.keys import KeyRing
 from hopyard.server.pages import Pages, Scrape, tell
 from hopyard.server.replies import Problem
-from hopyard.server.requests import Request
 
 _V1 = re.compile(r"/v1/models/([^/]+?)(?:/versions/([^/:]+))?:([A-Za-z_]+)").fullmatch
 _V1_MODEL = re.compile(r"/v1/models/([^/]+?)(?:/versions/([^/:]+))?").fullmatch

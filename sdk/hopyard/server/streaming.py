@@ -5,10 +5,10 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from hopyard.server import codec
+from hopyard.server.bodies import codec
 from hopyard.server.hosted import Hosted
+from hopyard.server.http.requests import Request
 from hopyard.server.replies import Problem, Reply
-from hopyard.server.requests import Request
 
 KEPT_BYTES = 64 * 1024
 CLIENT_LEFT = 499  # nginx's number for a client that closed before its answer

@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from typing import Any, cast
 from unittest.mock import patch
 
+from hopyard.server.bodies.tensors import TensorRequest, TensorResponse
 from hopyard.server.calls import Books
-from hopyard.server.connections import Connections
 from hopyard.server.dataplane import DataPlane
 from hopyard.server.grpc import GrpcProtocol, frames, inference
-from hopyard.server.limits import HttpLimits
+from hopyard.server.http.connections import Connections
+from hopyard.server.http.limits import HttpLimits
+from hopyard.server.http.requests import RequestIds
 from hopyard.server.metrics import Metrics
-from hopyard.server.requests import RequestIds
-from hopyard.server.tensors import TensorRequest, TensorResponse
 
 HELLO = frames.PREFACE + frames.settings({})
 

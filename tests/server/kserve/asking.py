@@ -6,12 +6,12 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from hopyard.server.bodies.tensors import Tensor, TensorRequest, TensorResponse
 from hopyard.server.flavors import Exchange, Host, Model
 from hopyard.server.flavors.kserve import describe
 from hopyard.server.flavors.kserve.wire import Request
 from hopyard.server.replies import Reply
 from hopyard.server.runners import ModelThread
-from hopyard.server.tensors import Tensor, TensorRequest, TensorResponse
 
 JSON = {"content-type": "application/json"}
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from hopyard.server.batcher import Batch
+from hopyard.server.bodies.tensors import Tensor, TensorResponse
 from hopyard.server.flavors import Alone, Exchange
-from hopyard.server.tensors import Tensor, TensorResponse
 
 from .asking import Asking, loaded, request, tensors
 

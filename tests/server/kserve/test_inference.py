@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from kserve.utils import utils
 
+from hopyard.server.bodies.tensors import BadTensor, RequestedOutput, Tensor, TensorRequest, TensorResponse
 from hopyard.server.replies import Problem
-from hopyard.server.tensors import BadTensor, RequestedOutput, Tensor, TensorRequest, TensorResponse
 
 from .asking import Asking, tensors
 

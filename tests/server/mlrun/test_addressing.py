@@ -2,7 +2,7 @@
 
 import pytest
 
-from hopyard.server.flavors import v2
+from hopyard.server.flavors import mlrun
 
 
 @pytest.mark.parametrize(
@@ -19,4 +19,4 @@ from hopyard.server.flavors import v2
     ],
 )
 def test_the_url_decides_about_the_model_and_the_body_about_the_operation(document, path, expected):
-    assert v2.address(document, path) == expected
+    assert mlrun.address(document, path) == expected

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from mlrun.serving import V2ModelServer
 
-from hopyard.server.flavors.v2.rowwise import is_plain
+from hopyard.server.flavors.mlrun.rowwise import is_plain
 
 from ..process import eventually
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from hopyard.server import arrays, cloudevents, codec, rows
+from hopyard.server.bodies import arrays, cloudevents, codec, rows
+from hopyard.server.bodies.tensors import TensorRequest, numpy_module
 from hopyard.server.config import event_manners
 from hopyard.server.failures import Failure
 from hopyard.server.flavors import Alone, Exchange, Host, Model, Operation, Reply
-from hopyard.server.tensors import TensorRequest, numpy_module
 
 STYLE = "Predict"
 VERBS = ("predict", "classify", "regress", "explain")

@@ -1,7 +1,7 @@
 """Frames that are cheap to send and do nobody any good: how many of them a connection may bring."""
 
-from hopyard.server.connections import Connections
 from hopyard.server.grpc.frames import Code, ConnectionFault
+from hopyard.server.http.connections import Connections
 
 A_SECOND = 10_000
 

@@ -8,9 +8,7 @@ from math import prod
 from string import ascii_uppercase
 from typing import Any
 
-from hopyard.server.grpc.messages import ModelInferResponse
-from hopyard.server.replies import Problem
-from hopyard.server.tensors import (
+from hopyard.server.bodies.tensors import (
     DATATYPES,
     BadTensor,
     RequestedOutput,
@@ -18,6 +16,8 @@ from hopyard.server.tensors import (
     TensorRequest,
     TensorResponse,
 )
+from hopyard.server.grpc.messages import ModelInferResponse
+from hopyard.server.replies import Problem
 
 CONTENTS = {
     "BOOL": "bool_contents",

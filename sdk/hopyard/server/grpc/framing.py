@@ -8,7 +8,7 @@ from hopyard.server.replies import Problem
 
 PREFIX = Struct(">BL")
 PREFIX_BYTES = PREFIX.size
-_GZIP_BITS = 16 + zlib.MAX_WBITS
+_ANY_HEADER = 32 + zlib.MAX_WBITS  # of gzip, or of zlib, which gRPC calls deflate
 
 
 class Inbox:
@@ -55,14 +55,14 @@ def too_large(limit: int) -> Problem:
 
 
 def unzipped(message: bytes, limit: int) -> bytes:
-    """Return a gzip message as it was. Raises Problem: 400 for what is none, 413 beyond the limit."""
-    reader = zlib.decompressobj(_GZIP_BITS)
+    """Return a gzip or deflate message as it was. Raises Problem: 400 for what is none, 413 beyond the limit."""
+    reader = zlib.decompressobj(_ANY_HEADER)
     try:
         plain = reader.decompress(message, limit + 1)
     except zlib.error as error:
-        raise Problem(400, f"The message is not gzip: {error}.", "BadBody") from None
+        raise Problem(400, f"The message is not compressed as its head says: {error}.", "BadBody") from None
     if len(plain) > limit:
         raise too_large(limit)
     if not reader.eof:
-        raise Problem(400, "The gzip message ends too early.", "BadBody")
+        raise Problem(400, "The compressed message ends too early.", "BadBody")
     return plain

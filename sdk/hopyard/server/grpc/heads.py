@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from hopyard.server.bodies.headers import as_text
 from hopyard.server.grpc.frames import Code, StreamFault
 from hopyard.server.grpc.headers import Decoder, Field
-from hopyard.server.headers import as_text
 from hopyard.server.replies import Problem
 
-IDENTITY, GZIP = b"identity", b"gzip"
-ENCODINGS = (IDENTITY, GZIP)
+IDENTITY = b"identity"
+ENCODINGS = (IDENTITY, b"gzip", b"deflate")
 REMEMBERED = 64
 REMEMBERED_BYTES = 2048
 _CONTENT_TYPE = re.compile(rb"application/grpc(\+proto)?\s*(;.*)?", re.IGNORECASE).fullmatch
@@ -98,11 +98,13 @@ def read_head(fields: Iterable[Field]) -> Head:
     problem = None
     if encoding not in ENCODINGS:
         said = encoding[:40].decode("latin-1")
-        problem = Problem(501, f"Messages compressed with {said} are not read here; use gzip or none.")
+        problem = Problem(
+            501, f"Messages compressed with {said} are not read here; use gzip, deflate or none."
+        )
     timeout = None
     if b"grpc-timeout" in found and problem is None:
         timeout, problem = _timeout(found[b"grpc-timeout"])
-    return Head(path, metadata, texts, timeout, encoding == GZIP, problem=problem)
+    return Head(path, metadata, texts, timeout, encoding != IDENTITY, problem=problem)
 
 
 def _found(fields: Iterable[Field]) -> dict[bytes, bytes]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from hopyard.server.connections import FOREVER, Connections
 from hopyard.server.grpc import frames
 from hopyard.server.grpc.chores import Chores
 from hopyard.server.grpc.frames import Code, ConnectionFault, StreamFault, read_settings
@@ -10,7 +9,8 @@ from hopyard.server.grpc.headers import EMPTY_TABLE, TABLE_BYTES
 from hopyard.server.grpc.heads import Head, HeadReader
 from hopyard.server.grpc.outgoing import STREAM_WINDOW, Outgoing
 from hopyard.server.grpc.streams import Exchange, Stream
-from hopyard.server.limits import HttpLimits
+from hopyard.server.http.connections import FOREVER, Connections
+from hopyard.server.http.limits import HttpLimits
 from hopyard.server.replies import Problem
 
 CONNECTION_WINDOW = 32 * 1024 * 1024

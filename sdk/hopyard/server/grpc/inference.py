@@ -5,16 +5,16 @@ from typing import Any, Protocol
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from hopyard.server import v2
+from hopyard.server.bodies import v2
+from hopyard.server.bodies.codec import Unserialisable
+from hopyard.server.bodies.tensors import TensorRequest, TensorResponse
 from hopyard.server.calls import Books, infer_tensors
-from hopyard.server.codec import Unserialisable
 from hopyard.server.dataplane import DataPlane
 from hopyard.server.grpc.convert import read_request, write_response
 from hopyard.server.grpc.heads import Head
 from hopyard.server.grpc.messages import ModelInferRequest
+from hopyard.server.http.requests import INTERNAL
 from hopyard.server.replies import Problem
-from hopyard.server.requests import INTERNAL
-from hopyard.server.tensors import TensorRequest, TensorResponse
 
 LOGGED_BYTES = 16 * 1024
 

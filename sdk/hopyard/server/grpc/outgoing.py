@@ -8,11 +8,11 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from hopyard.server.connections import FOREVER, Connections
 from hopyard.server.grpc import frames
 from hopyard.server.grpc.frames import Code, ConnectionFault, StreamFault
 from hopyard.server.grpc.framing import PREFIX, PREFIX_BYTES
 from hopyard.server.grpc.streams import Stream
+from hopyard.server.http.connections import FOREVER, Connections
 
 STREAM_WINDOW = 8 * 1024 * 1024
 FLUSH_BYTES = 64 * 1024

@@ -5,7 +5,6 @@ import logging
 from typing import cast
 
 from hopyard.server.calls import Books
-from hopyard.server.connections import FOREVER, Connections
 from hopyard.server.dataplane import DataPlane
 from hopyard.server.grpc import frames
 from hopyard.server.grpc.frames import Code, ConnectionFault
@@ -15,10 +14,11 @@ from hopyard.server.grpc.outgoing import STREAM_WINDOW, Outgoing
 from hopyard.server.grpc.rpc import Carrier, Rpc
 from hopyard.server.grpc.service import Service
 from hopyard.server.grpc.streams import Stream
+from hopyard.server.http.connections import FOREVER, Connections
+from hopyard.server.http.limits import HttpLimits
+from hopyard.server.http.requests import RequestIds
 from hopyard.server.keys import KeyRing
-from hopyard.server.limits import HttpLimits
 from hopyard.server.replies import Problem
-from hopyard.server.requests import RequestIds
 
 IDLE_SECONDS = 3600.0
 WRITE_BUFFER = 512 * 1024

@@ -6,7 +6,6 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from hopyard.server.connections import Connections
 from hopyard.server.grpc.blocks import OK, initial, not_grpc, trailers
 from hopyard.server.grpc.framing import PREFIX, PREFIX_BYTES, Inbox, unzipped
 from hopyard.server.grpc.heads import Head
@@ -15,9 +14,10 @@ from hopyard.server.grpc.inference import Inference
 from hopyard.server.grpc.outgoing import Outgoing
 from hopyard.server.grpc.service import METHODS, Method, Service
 from hopyard.server.grpc.streams import Stream
-from hopyard.server.limits import HttpLimits
+from hopyard.server.http.connections import Connections
+from hopyard.server.http.limits import HttpLimits
+from hopyard.server.http.requests import INTERNAL, RequestIds
 from hopyard.server.replies import Problem
-from hopyard.server.requests import INTERNAL, RequestIds
 
 log = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
-from hopyard.server import rows
+from hopyard.server.bodies import rows
+from hopyard.server.bodies.tensors import DTYPES, Tensor, TensorRequest, TensorResponse, numpy_module
 from hopyard.server.replies import Problem
-from hopyard.server.tensors import DTYPES, Tensor, TensorRequest, TensorResponse, numpy_module
 
 SIZE = "binary_data_size"
 

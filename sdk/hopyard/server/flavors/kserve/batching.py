@@ -5,11 +5,11 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
+from hopyard.server.bodies.tensors import DTYPES, Tensor, TensorRequest, TensorResponse, numpy_module
 from hopyard.server.flavors import Alone, Exchange, Host, Operation
 from hopyard.server.flavors.kserve import answers
 from hopyard.server.flavors.kserve.inference import Inference
 from hopyard.server.flavors.kserve.pipeline import THREAD, Loop, Pipeline
-from hopyard.server.tensors import DTYPES, Tensor, TensorRequest, TensorResponse, numpy_module
 
 KEY = "predictions"
 

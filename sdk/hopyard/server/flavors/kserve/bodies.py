@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from hopyard.server import cloudevents, codec
-from hopyard.server.cloudevents import Event, Manners
+from hopyard.server.bodies import cloudevents, codec
+from hopyard.server.bodies.cloudevents import Event, Manners
+from hopyard.server.bodies.headers import as_text
 from hopyard.server.flavors.kserve import answers
 from hopyard.server.flavors.kserve.pipeline import Asked, Loop, Pipeline
-from hopyard.server.headers import as_text
 from hopyard.server.replies import JSON, Problem, Reply
 
 JSON_TYPES = (b"", JSON, cloudevents.STRUCTURED, b"application/ld+json", b"application/octet-stream")

@@ -4,9 +4,9 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+from hopyard.server.bodies.tensors import Tensor, TensorRequest, TensorResponse
 from hopyard.server.flavors.kserve import answers
 from hopyard.server.flavors.kserve.pipeline import Asked, Loop, Pipeline
-from hopyard.server.tensors import Tensor, TensorRequest, TensorResponse
 
 
 class Inference:

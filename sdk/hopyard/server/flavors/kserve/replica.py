@@ -10,7 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from hopyard.server import codec, output, shims
+from hopyard.server import output, shims
+from hopyard.server.bodies import codec
 from hopyard.server.failures import Failure, one_line, trimmed_traceback
 from hopyard.server.flavors import Exchange, Host, Model
 from hopyard.server.flavors.kserve import describe, hosting, installed, problems, scripts

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hopyard.server.bodies.tensors import TensorRequest, TensorResponse
 from hopyard.server.failures import Failure
 from hopyard.server.replies import Problem, Reply
-from hopyard.server.tensors import TensorRequest, TensorResponse
 
 TENSORS = "tensors"  # in place of a verb, for questions of V2
 

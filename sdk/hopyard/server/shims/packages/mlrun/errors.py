@@ -95,6 +95,6 @@ class MLRunTaskNotReadyError(MLRunBaseError):
 
 def err_to_str(error: BaseException) -> str:
     """The message of an error and of what caused it."""
-    from hopyard.server.flavors.v2.problems import text_of
+    from hopyard.server.flavors.mlrun.problems import text_of
 
     return text_of(error)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from hopyard.server.flavors.v2.context import Logger
+from hopyard.server.flavors.mlrun.context import Logger
 
 __all__ = ["Logger", "logger", "now_date"]
 

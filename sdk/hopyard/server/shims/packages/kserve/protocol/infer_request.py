@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from hopyard.server.tensors import TensorRequest
+from hopyard.server.bodies.tensors import TensorRequest
 
 from . import conversions
 from .tensor import NamedTensor

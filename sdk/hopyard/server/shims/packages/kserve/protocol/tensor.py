@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from hopyard.server.tensors import DTYPES, BadTensor, Tensor, datatype_of, numpy_module
+from hopyard.server.bodies.tensors import DTYPES, BadTensor, Tensor, datatype_of, numpy_module
 
 from ..errors import InferenceError, InvalidInput
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hopyard.server.tensors import datatype_of, numpy_module
+from hopyard.server.bodies.tensors import datatype_of, numpy_module
 
 from ..errors import InvalidInput
 from ..protocol.conversions import plain

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hopyard.server.flavors.v2.ensembles import Child, ParallelRun, VotingEnsemble
+from hopyard.server.flavors.mlrun.ensembles import Child, ParallelRun, VotingEnsemble
 
 from ..unsupported import refused
 

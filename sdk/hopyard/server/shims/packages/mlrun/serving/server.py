@@ -1,9 +1,9 @@
 """The context and events of served models, under the names that tests of model classes import."""
 
-from hopyard.server.flavors.v2.context import Context as GraphContext
-from hopyard.server.flavors.v2.events import Event as MockEvent
-from hopyard.server.flavors.v2.events import Response
-from hopyard.server.flavors.v2.events import Trigger as MockTrigger
+from hopyard.server.flavors.mlrun.context import Context as GraphContext
+from hopyard.server.flavors.mlrun.events import Event as MockEvent
+from hopyard.server.flavors.mlrun.events import Response
+from hopyard.server.flavors.mlrun.events import Trigger as MockTrigger
 
 from ..unsupported import unsupported
 

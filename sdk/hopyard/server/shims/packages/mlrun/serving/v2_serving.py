@@ -6,9 +6,9 @@ import traceback
 from datetime import UTC, datetime
 from typing import Any
 
-from hopyard.server.flavors.v2.context import Context
-from hopyard.server.flavors.v2.events import now
-from hopyard.server.flavors.v2.problems import NotReady
+from hopyard.server.flavors.mlrun.context import Context
+from hopyard.server.flavors.mlrun.events import now
+from hopyard.server.flavors.mlrun.problems import NotReady
 
 from ..artifacts import ModelArtifact, get_model
 from ..datastore import DataItem

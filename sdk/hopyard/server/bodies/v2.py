@@ -1,0 +1,200 @@
+"""V2 inference over REST: answers of tensors, as JSON or as JSON with raw tensors behind it."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from hopyard.server.bodies import codec
+from hopyard.server.bodies.tensors import BadTensor, Tensor, TensorRequest, TensorResponse
+from hopyard.server.bodies.v2_requests import HEADER_LENGTH, read
+from hopyard.server.failures import one_line
+from hopyard.server.http.requests import Request
+from hopyard.server.replies import JSON, Problem
+
+OCTETS = b"application/octet-stream"
+LOGGED_RAW_BYTES = 16 * 1024
+_FLAT = orjson.OPT_SERIALIZE_NUMPY
+_OURS = ("connection", "content-length", "content-type", "transfer-encoding", HEADER_LENGTH.decode())
+
+log = logging.getLogger(__name__)
+
+
+class RestSender:
+    """Answers one request with tensors."""
+
+    __slots__ = ("_asked", "_request", "_sent")
+
+    def __init__(self, request: Request, asked: TensorRequest) -> None:
+        self._request = request
+        self._asked = asked
+        self._sent: TensorResponse | bytes = b""
+
+    @property
+    def abandoned(self) -> bool:
+        return self._request.abandoned
+
+    def answered(self, response: TensorResponse) -> Problem | None:
+        try:
+            binary = _wanted_raw(self._asked, response)
+            headers = _lines(response.headers)
+            if binary:
+                head, body = _write_raw(response, binary)
+                headers += b"%b: %d\r\n" % (HEADER_LENGTH, head)
+                self._sent, kind = response, OCTETS
+            else:
+                body = write(response)
+                self._sent, kind = body, JSON
+        except Problem as problem:
+            return self._not_written(problem)
+        except Exception as error:  # what a script put into its response may fail in any way
+            sentence = f"The model's answer cannot be written: {one_line(error)}"
+            log.error("%s [%s]", sentence, self._request.id.decode())
+            return self._not_written(Problem(500, sentence, "AnswerInvalid"))
+        self._request.respond(200, body, headers=headers, content_type=kind)
+        return None
+
+    def refused(self, problem: Problem) -> None:
+        self._request.refuse(problem)
+
+    def _not_written(self, problem: Problem) -> Problem:
+        self._request.refuse(problem)
+        return problem
+
+    def bodies(self) -> tuple[bytes, bytes]:
+        """Raw tensors are turned into JSON for the inference log while they are small enough to be kept."""
+        body = self._request.body
+        inputs = as_json(self._asked) if self._asked.is_raw and len(body) <= LOGGED_RAW_BYTES else body
+        outputs = self._sent if isinstance(self._sent, bytes) else _forgiving(self._sent)
+        return inputs, outputs
+
+
+def write(response: TensorResponse) -> bytes:
+    """Return a response as JSON. Raises Problem, for what only binary data can hold a BadTensor, and
+    Unserialisable.
+    """
+    document = {
+        "model_name": response.model_name,
+        "model_version": response.model_version or None,
+        "id": response.id,
+        "parameters": response.parameters or None,
+        "outputs": [
+            {
+                "name": each.name,
+                "shape": list(each.shape),
+                "datatype": each.datatype,
+                "parameters": _parameters(each) or None,
+                "data": _values(each),
+            }
+            for each in response.outputs
+        ],
+    }
+    try:
+        return orjson.dumps(document, option=_FLAT)
+    except TypeError:
+        return codec.dumps(document, place="the response")
+
+
+def as_json(asked: TensorRequest) -> bytes:
+    """Return a request as the JSON body it could have been, for the inference log."""
+    inputs = [
+        {"name": each.name, "shape": list(each.shape), "datatype": each.datatype, "data": _logged(each)}
+        for each in asked.inputs
+    ]
+    return codec.dumps({"id": asked.id, "inputs": inputs} if asked.id else {"inputs": inputs})
+
+
+def _wanted_raw(asked: TensorRequest, response: TensorResponse) -> set[str]:
+    if asked.outputs:
+        return {each.name for each in asked.outputs if each.parameters.get("binary_data")}
+    if asked.parameters.get("binary_data_output"):
+        return {each.name for each in response.outputs}
+    return set()
+
+
+def _write_raw(response: TensorResponse, binary: set[str]) -> tuple[int, bytes]:
+    outputs, parts = [], []
+    for each in response.outputs:
+        parameters = _parameters(each)
+        described: dict[str, Any] = {"name": each.name, "shape": list(each.shape), "datatype": each.datatype}
+        if each.name in binary:
+            raw = _raw(each)
+            parts.append(raw)
+            parameters["binary_data_size"] = len(raw)
+        else:
+            described["data"] = _values(each)
+        outputs.append({**described, "parameters": parameters} if parameters else described)
+    document = {
+        "id": response.id,
+        "model_name": response.model_name,
+        "model_version": response.model_version or None,
+        **({"parameters": response.parameters} if response.parameters else {}),
+        "outputs": outputs,
+    }
+    head = codec.dumps(document, place="the response")
+    return len(head), b"".join((head, *parts))
+
+
+def _parameters(tensor: Tensor) -> dict[str, Any]:
+    """Those of the model; how an output is sent is decided here."""
+    return {name: value for name, value in tensor.parameters.items() if name != "binary_data_size"}
+
+
+def _raw(tensor: Tensor) -> bytes | memoryview:
+    try:
+        return tensor.as_raw()
+    except BadTensor as problem:
+        raise Problem(500, problem.sentence, "AnswerInvalid") from None
+
+
+def _values(tensor: Tensor) -> Any:
+    if tensor.datatype in ("FP16", "BF16"):
+        raise BadTensor(
+            f"Sending {tensor.datatype} data via JSON is not supported. "
+            f"Please use the binary data format for output {tensor.name}"
+        )
+    if tensor.datatype == "BYTES":
+        return [_string(each, tensor.name) for each in _flat(tensor)]
+    return tensor.array.ravel() if tensor.array is not None else _flat(tensor)
+
+
+def _flat(tensor: Tensor) -> list[Any]:
+    try:
+        return tensor.as_list()
+    except BadTensor as problem:
+        raise Problem(500, problem.sentence, "AnswerInvalid") from None
+
+
+def _string(element: Any, name: str) -> Any:
+    if not isinstance(element, bytes):
+        return element
+    try:
+        return element.decode()
+    except UnicodeDecodeError:
+        raise BadTensor(f"The output {name} is not UTF-8; ask for it as binary data.") from None
+
+
+def _forgiving(response: TensorResponse) -> bytes:
+    try:
+        return write(response)
+    except (Problem, codec.Unserialisable):
+        return b""
+
+
+def _logged(tensor: Tensor) -> Any:
+    try:
+        values = tensor.as_list()
+    except Problem:
+        return None
+    return [each.decode(errors="replace") if isinstance(each, bytes) else each for each in values]
+
+
+def _lines(headers: Mapping[str, str]) -> bytes:
+    """Header lines of the model's own; none can end the header early, or tell of another body."""
+    own = ((name, value) for name, value in headers.items() if str(name).strip().lower() not in _OURS)
+    lines = (f"{name}: {value}".replace("\r", " ").replace("\n", " ") for name, value in own)
+    return "".join(f"{line}\r\n" for line in lines).encode("latin-1", errors="replace")
+
+
+__all__ = ["RestSender", "as_json", "read", "write"]

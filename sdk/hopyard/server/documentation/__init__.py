@@ -1,0 +1,1 @@
+"""The loaded models described, for programs and for people."""
