@@ -446,7 +446,11 @@ NUMBERS = st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_in
 def test_a_large_body_is_the_array_its_lists_make(given_rows, key):
     body = orjson.dumps({key: given_rows}) + b" " * arrays.LARGE_BYTES
     try:
-        expected = np.asarray(codec.decode(body))
+        rows = codec.decode(body)
+        expected = np.asarray(rows)
+        as_objects = np.asarray(rows, dtype=object)
+        if str in set(map(type, as_objects.flat)):
+            expected = as_objects
     except ValueError:
         expected = None
     try:

@@ -111,3 +111,9 @@ def test_an_array_the_protocol_has_no_datatype_for_is_named(code):
     with pytest.raises(BadTensor) as caught:
         datatype_of(np.zeros(1, dtype=code))
     assert "has no datatype in the protocol" in caught.value.sentence
+
+
+@pytest.mark.parametrize("shape", [[20_000_000, 0], [0, 2**40], [2**40, 0, 1]])
+def test_rows_that_nothing_backs_are_refused(shape):
+    with pytest.raises(BadTensor, match="has no values, and yet the shape"):
+        Tensor("x", "FP32", shape, data=[]).as_array()

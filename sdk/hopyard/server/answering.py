@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from hopyard.server.batcher import BatchLimits
-from hopyard.server.calls import Books
+from hopyard.server.books import Books
 from hopyard.server.config import Config
 from hopyard.server.dataplane import DataPlane
 from hopyard.server.flavors import Model

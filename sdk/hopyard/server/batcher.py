@@ -109,7 +109,7 @@ class Batcher:
         self._waiting.append(job)
         if not self._gathering:
             if self._running < self._slots:
-                self._gather(self._limits.wait)
+                self._gather(0.0 if self._is_full else self._limits.wait)
         elif self._timer is not None and self._is_full:
             self._timer.cancel()
             self._time_is_up()

@@ -1,75 +1,26 @@
 """One inference under way: decoded, run, answered, counted and logged. Over HTTP, or as tensors for any carrier."""
 
 import logging
-from dataclasses import dataclass
 from functools import partial
-from time import perf_counter, time
+from time import perf_counter
 from typing import Any, Protocol
 
 from hopyard.server import streaming
 from hopyard.server.bodies.codec import Unserialisable
 from hopyard.server.bodies.tensors import TensorRequest, TensorResponse
+from hopyard.server.books import Books, Entry
 from hopyard.server.failures import one_line, trimmed_traceback
 from hopyard.server.hosted import Door, Hosted
 from hopyard.server.http.requests import INTERNAL, Request
-from hopyard.server.inference_log import InferenceLog, Record
-from hopyard.server.metrics import Metrics
 from hopyard.server.replies import Problem, Reply
 from hopyard.server.runners import Abandoned
 
+QUICK_VALUES = 50_000
+_PLAIN = {bool, bytes, dict, float, int, str, tuple, type(None)}
+_OUR_MODULES = ("hopyard.server", "kserve", "mlrun")
 CLIENT_LEFT = 499  # nginx's number for a client that closed before its answer
 
 log = logging.getLogger(__name__)
-
-
-class Books:
-    """Where calls are counted and logged; one for all calls of a server."""
-
-    __slots__ = ("latency_logging", "log", "metrics")
-
-    def __init__(
-        self, metrics: Metrics, inference_log: InferenceLog | None, *, latency_logging: bool = False
-    ) -> None:
-        self.metrics = metrics
-        self.log = inference_log
-        self.latency_logging = latency_logging
-
-    @property
-    def are_detailed(self) -> bool:
-        """Whether more is kept of a call than its status and seconds."""
-        return self.log is not None or self.latency_logging
-
-    def write(self, entry: "Entry", *, inputs: bytes, outputs: bytes) -> None:
-        """Log one call that was answered; nothing here can change its answer any more."""
-        if self.latency_logging:
-            milliseconds = entry.seconds * 1000
-            log.info("requestId: %s, %s_ms: %.3f", entry.request_id, entry.verb, milliseconds)
-        if self.log is not None:
-            self.log.put(
-                Record(
-                    request_id=entry.request_id,
-                    verb=entry.verb,
-                    status=entry.status,
-                    requested_at=int((time() - entry.seconds) * 1000),
-                    duration_us=int(entry.seconds * 1_000_000),
-                    inputs=inputs,
-                    outputs=b"" if entry.error else outputs,
-                    error=entry.error,
-                    key_id=entry.key_id,
-                )
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One answered call."""
-
-    request_id: str
-    verb: str
-    status: int
-    seconds: float
-    error: str | None
-    key_id: str | None
 
 
 class HttpCall:
@@ -101,25 +52,30 @@ class HttpCall:
         self._door.submit(self)
 
     def finish(self, value: Any, error: BaseException | None) -> None:
-        request = self._request
-        if error is None:
-            try:
-                answer = self._door.encode(value, request)
-            except BaseException as raised:  # also where a conversion of the answer's own type fails
-                error = raised
-                self._door.hosted.failed(raised)
-            else:
-                if type(answer) is bytes:
-                    request.respond(200, answer)
-                    self._settle(200, answer, None)
-                else:
-                    self._reply(answer)
-                return
+        if error is not None:
+            self._refuse(error)
+        elif is_quick(value):
+            _encode_here(self, self._door, value, self._request)
+        else:
+            _encode_there(self, self._door, value, self._request)
+
+    def encoded(self, _: Any, answer: Any, error: BaseException | None) -> None:
+        """The answer was written, or could not be."""
+        if error is not None:
+            self._door.hosted.failed(error)
+            self._refuse(error)
+        elif type(answer) is bytes:
+            self._request.respond(200, answer)
+            self._settle(200, answer, None)
+        else:
+            self._reply(answer)
+
+    def _refuse(self, error: BaseException) -> None:
         if isinstance(error, Abandoned):
             self._settle(CLIENT_LEFT, b"", "The client left before the call was started.")
             return
-        problem = problem_of(error, self._door, request.id)
-        request.refuse(problem)
+        problem = problem_of(error, self._door, self._request.id)
+        self._request.refuse(problem)
         self._settle(problem.reply.status if problem.reply else problem.status, b"", problem.sentence)
 
     def _reply(self, reply: Reply) -> None:
@@ -196,20 +152,31 @@ class TensorCall:
         self._door.submit(self)
 
     def finish(self, value: Any, error: BaseException | None) -> None:
-        if error is None:
-            try:
-                response = self._door.encode(value, self._asked)
+        if error is not None:
+            self._refuse(error)
+        elif is_quick(value):
+            _encode_here(self, self._door, value, self._asked)
+        else:
+            _encode_there(self, self._door, value, self._asked)
+
+    def encoded(self, _: Any, response: Any, error: BaseException | None) -> None:
+        """The response was made, or could not be."""
+        try:
+            if error is None:
                 _select(response, self._asked)
-            except BaseException as raised:
-                error = raised
-                self._door.hosted.failed(raised)
-            else:
-                unwritten = self._sender.answered(response)
-                if unwritten is None:
-                    self._settle(200, None)
-                else:
-                    self._settle(unwritten.status, unwritten.sentence)
-                return
+        except Problem as problem:
+            error = problem
+        if error is not None:
+            self._door.hosted.failed(error)
+            self._refuse(error)
+            return
+        unwritten = self._sender.answered(response)
+        if unwritten is None:
+            self._settle(200, None)
+        else:
+            self._settle(unwritten.status, unwritten.sentence)
+
+    def _refuse(self, error: BaseException) -> None:
         if isinstance(error, Abandoned):
             self._settle(CLIENT_LEFT, "The client left before the call was started.")
             return
@@ -244,6 +211,34 @@ def infer_tensors(
         sender.refused(problem)
         return
     TensorCall(asked, sender, door, books, size=size, key_id=key_id).start()
+
+
+def is_quick(value: Any) -> bool:
+    """Whether a value is written in no time: a plain one of moderate size, or one of our own."""
+    kind = type(value)
+    if kind is list:
+        width = len(value[0]) if value and type(value[0]) is list else 1
+        return len(value) * width <= QUICK_VALUES
+    if kind in _PLAIN:
+        return True
+    if kind.__module__ == "numpy":
+        return getattr(value, "size", 1) <= QUICK_VALUES
+    return kind.__module__.startswith(_OUR_MODULES)
+
+
+def _encode_here(call: "HttpCall | TensorCall", door: Door, value: Any, asked: Any) -> None:
+    try:
+        answer = door.encode(value, asked)
+    except BaseException as error:  # also where a conversion of the value's own type fails
+        call.encoded(None, None, error)
+    else:
+        call.encoded(None, answer, None)
+
+
+def _encode_there(call: "HttpCall | TensorCall", door: Door, value: Any, asked: Any) -> None:
+    """In the model's thread: a large frame, or a class of the user's own, may take its time."""
+    encode = door.encode
+    door.hosted.thread.run(lambda _: encode(value, asked), call, call.encoded)
 
 
 def problem_of(error: BaseException, door: Door, request_id: bytes) -> Problem:

@@ -116,7 +116,13 @@ class Hosted:
         """Answer no more, and keep nothing of the model that would hold its memory."""
         self.loaded, self.reason = False, reason
         self.model = replace(
-            self.model, verbs={}, tensors=None, operations={}, metadata=None, trouble=lambda: reason
+            self.model,
+            verbs={},
+            tensors=None,
+            operations={},
+            metadata=None,
+            unload=None,
+            trouble=lambda: reason,
         )
         self.verbs, self.operations, self.tensors = {}, {}, None
 

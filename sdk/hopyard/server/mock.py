@@ -17,8 +17,9 @@ from typing import Any
 
 from hopyard.server import config, loader, shims
 from hopyard.server.bodies import codec
-from hopyard.server.calls import Books
+from hopyard.server.books import Books
 from hopyard.server.dataplane import DataPlane
+from hopyard.server.failures import one_line
 from hopyard.server.flavors import Host, Model
 from hopyard.server.flavors.mlrun import assembly, plan
 from hopyard.server.flavors.mlrun.events import Response
@@ -119,7 +120,7 @@ class MockServer:
             hand_over=thread.answer_and_go_on,
             fetches_data_urls=True,  # who asks a mock is its author
         )
-        models: Sequence[Model] = await thread.call(lambda: load(host))
+        models: Sequence[Model] = await thread.call(lambda: _loaded(load, host))
         self._plane.serve(models, batching=lambda model: None)
         threads += [each.thread for each in self._plane.hosted.values() if each.thread is not thread]
 
@@ -215,6 +216,14 @@ def _value(answer: Answer, *, silent: bool, get_body: bool) -> Any:
             return text or None
     body = text if answer.is_text else answer.body
     return Response(answer.header_map, body, answer.content_type, answer.status)
+
+
+def _loaded(load: Load, host: Host) -> Sequence[Model]:
+    """What ends a program must not end the loop that waits here."""
+    try:
+        return load(host)
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise RuntimeError(f"{one_line(error)}, raised while the model was built") from error
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from typing import cast
 from urllib.parse import unquote
 
 from hopyard.server.bodies import codec, v2
-from hopyard.server.calls import Books, HttpCall, TensorCall
+from hopyard.server.books import Books
+from hopyard.server.calls import HttpCall, TensorCall
 from hopyard.server.dataplane import DataPlane
 from hopyard.server.flavors.mlrun import addressing
 from hopyard.server.hosted import Door, Hosted
@@ -21,7 +22,6 @@ from hopyard.server.replies import Problem
 
 _V1 = re.compile(r"/v1/models/([^/]+?)(?:/versions/([^/:]+))?:([A-Za-z_]+)").fullmatch
 _V1_MODEL = re.compile(r"/v1/models/([^/]+?)(?:/versions/([^/:]+))?").fullmatch
-_V2_MODEL = re.compile(r"/v2/models/+([^/]+)(?:/versions/([^/]+))?(?:/+(.*?))?/*").fullmatch
 _REPOSITORY = re.compile(r"/v2/repository/models/([^/]+)/(load|unload)").fullmatch
 _NO_KEY = b"www-authenticate: ApiKey\r\n"
 _PUBLIC = ("/v2/health/live", "/v2/health/ready", "/metrics")
@@ -84,7 +84,7 @@ class Routes:
             self._books.metrics.refused(refusal.status)
             request.fail(refusal.status, refusal.code, refusal.sentence)
             return
-        path = unquote(request.target.partition(b"?")[0].decode("latin-1"))
+        path = _path(request.target)
         by_path = self._pages.by_path
         page = by_path.get(path) or by_path.get(path.rstrip("/"))
         if path not in _PUBLIC and not self._allowed(request):
@@ -96,8 +96,8 @@ class Routes:
         elif match := _V1_MODEL(path):
             name, version = match.groups()
             self._get(request, lambda request: self._pages.model(request, name, version or ""))
-        elif match := _V2_MODEL(path):
-            self._v2(request, *match.groups())
+        elif (address := addressing.of_path(path)).model:
+            self._v2(request, *address)
         elif match := _REPOSITORY(path):
             self._post(request, lambda request: self._pages.change(request, *match.groups()))
         elif path == "/v2/repository/index":
@@ -195,8 +195,8 @@ class Routes:
             raise Problem(501, f"This model has no method {verb}; it has {has}.", "NotImplemented")
         raise Problem(404, f"There is no verb {verb[:50]}; there are {has}.", "NotFound")
 
-    def _v2(self, request: Request, name: str, version: str | None, operation: str | None) -> None:
-        hosted, operation = self._meant(name, version, operation or "")
+    def _v2(self, request: Request, name: str, version: str, operation: str) -> None:
+        hosted, operation = self._meant(name, version, operation)
         own = hosted.operations.get(operation) or hosted.operations.get("*")
         if own is not None and hosted.loaded:
             self._operate(request, own)
@@ -246,6 +246,13 @@ class Routes:
     def _unauthorized(self, request: Request) -> None:
         sentence = "No valid API key came with the request; send the header Authorization: ApiKey <key>."
         request.fail(401, "NotAuthenticated", sentence, headers=_NO_KEY)
+
+
+def _path(target: bytes) -> str:
+    """The path of a request target, which may be a whole URL, as proxies send it."""
+    if target.startswith((b"http://", b"https://")):
+        target = b"/" + target.split(b"/", 3)[3] if target.count(b"/") > 2 else b"/"
+    return unquote(target.partition(b"?")[0].decode("latin-1"))
 
 
 def _wrong_method(request: Request, allowed: bytes) -> None:

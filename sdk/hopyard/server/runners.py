@@ -111,6 +111,7 @@ class ModelThread:
             except BaseException as raised:
                 error = raised
             began[number] = None
+            self._call = None
             try:
                 self._loop.call_soon_threadsafe(done, job, value, error)
             except RuntimeError:  # the loop has ended, and nobody waits any more

@@ -12,7 +12,7 @@ from typing import Any, cast
 from unittest.mock import patch
 
 from hopyard.server.bodies.tensors import TensorRequest, TensorResponse
-from hopyard.server.calls import Books
+from hopyard.server.books import Books
 from hopyard.server.dataplane import DataPlane
 from hopyard.server.grpc import GrpcProtocol, frames, inference
 from hopyard.server.http.connections import Connections

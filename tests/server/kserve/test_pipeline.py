@@ -96,7 +96,7 @@ def test_handlers_get_the_arguments_they_take(asking: Asking, kind: type, predic
 def test_response_headers_go_to_the_answer(asking: Asking) -> None:
     reply = asking.predict(ThreeArguments(), BODY)
     assert reply == Reply(
-        b"1,2", content_type=b"text/csv", headers=b"x-model: m1\r\nx-second: line  break\r\n"
+        b"1,2", content_type=b"text/csv", headers=b"x-model: m1\r\nx-second: line break\r\n"
     )
 
 

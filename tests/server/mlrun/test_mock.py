@@ -106,3 +106,15 @@ def test_what_cannot_be_served_says_what_can():
         mock(ModuleType("empty"))
     with pytest.raises(ZeroDivisionError):
         mock(type("Broken", (), {"__init__": lambda self: 1 / 0, "predict": print}))
+
+
+def test_a_constructor_that_ends_the_program_is_an_error():
+    class Ending:
+        def __init__(self):
+            raise SystemExit(2)
+
+        def predict(self, inputs):
+            return inputs
+
+    with pytest.raises(RuntimeError, match="SystemExit: 2, raised while the model was built"):
+        mock(Ending)

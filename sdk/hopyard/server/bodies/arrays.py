@@ -8,13 +8,14 @@ from hopyard.server.bodies import codec
 from hopyard.server.bodies.tensors import numpy_module
 
 LARGE_BYTES = 16 * 1024
+QUOTES_OF_A_KEY = 2
 MIN_ROW = 8  # numbers in the innermost lists, below which walking them costs more than it saves
 
 BEYOND_INT64 = 2.0**63
 
 
 def decode(request: Any) -> Any:
-    """Return the array of a V1 body's rows, as `numpy.asarray` would make it. Raises BadBody."""
+    """Return the array of a V1 body's rows, as `numpy.asarray` would make it, text as objects. Raises BadBody."""
     body = request.body
     if len(body) >= LARGE_BYTES:
         array = _straight(body)
@@ -22,11 +23,22 @@ def decode(request: Any) -> Any:
             return array
     rows = codec.decode(body)
     try:
-        return numpy_module().asarray(rows)
+        return _as_array(rows, may_have_text=body.count(b'"') > QUOTES_OF_A_KEY)
     except ValueError:
         raise codec.BadBody(
             "The rows are not all of the same length; send rows that make an array."
         ) from None
+
+
+def _as_array(rows: Any, *, may_have_text: bool) -> Any:
+    """Text becomes an array of objects: numpy's own would make every element as long as the longest."""
+    numpy = numpy_module()
+    if may_have_text:
+        array = numpy.asarray(rows, dtype=object)
+        kinds = set(map(type, array.flat))
+        if str in kinds and list not in kinds:
+            return array
+    return numpy.asarray(rows)
 
 
 def _straight(body: bytes) -> Any:

@@ -12,6 +12,7 @@ from uuid import uuid4
 import orjson
 
 from hopyard.server.bodies import codec
+from hopyard.server.bodies.headers import lines
 from hopyard.server.replies import JSON, Problem, Reply
 
 STRUCTURED = b"application/cloudevents+json"
@@ -108,11 +109,6 @@ def wrap(body: bytes, event: Event, model: str, manners: Manners) -> Reply:
     if manners.merge:
         attributes |= {k: str(v) for k, v in event.attributes.items() if k not in PER_ANSWER}
     if event.mode == "binary":
-        return Reply(body, headers=b"".join(_line(name, value) for name, value in attributes.items()))
+        return Reply(body, headers=lines({f"ce-{name}": value for name, value in attributes.items()}))
     envelope = orjson.dumps({**attributes, "datacontenttype": "application/json"})
     return Reply(b'%b,"data":%b}' % (envelope[:-1], body), content_type=STRUCTURED)
-
-
-def _line(name: str, value: str) -> bytes:
-    text = f"ce-{name}: {value}".replace("\r", " ").replace("\n", " ")
-    return text.encode("latin-1", errors="replace") + b"\r\n"

@@ -75,7 +75,7 @@ def _array(values: Any, name: str) -> Any:
     else:
         plain = values.numpy() if callable(getattr(values, "numpy", None)) else values
         try:
-            array = numpy.asarray(plain)
+            array = numpy.asarray(plain, dtype=object if _is_text(plain) else None)
         except ValueError:  # ragged
             array = _each_as_json(plain, name)
     kind = array.dtype.kind
@@ -85,6 +85,15 @@ def _array(values: Any, name: str) -> Any:
         plain = codec.dated(array) if kind == "M" else array.tolist()
         array = _each_as_json(values if isinstance(values, list | tuple) else plain, name)
     return array if array.ndim else array.reshape(1)
+
+
+def _is_text(values: Any) -> bool:
+    """Text stays an array of objects: numpy's own would make every element as long as the longest."""
+    while isinstance(values, list | tuple) and values:
+        if any(isinstance(each, str) for each in values):
+            return True
+        values = values[0]
+    return isinstance(values, str)
 
 
 def _each_as_json(values: Any, name: str) -> Any:

@@ -31,6 +31,7 @@ DTYPES = {
 }
 DATATYPES = frozenset({*DTYPES, "BYTES", "BF16"})
 LENGTH_BYTES = 4
+MOST_EMPTY = 65_536  # a shape such as [2000000000, 0] claims rows that nothing backs
 
 
 class BadTensor(Problem):
@@ -60,6 +61,8 @@ class Tensor:
         """
         array: np.ndarray[Any, Any] = self._flat()
         shape = tuple(self.shape)
+        if not array.size and any(size > MOST_EMPTY for size in shape):
+            raise BadTensor(f"The tensor {self.name} has no values, and yet the shape {list(shape)}.")
         if array.shape == shape:
             return array
         try:

@@ -1,12 +1,12 @@
 """V2 inference over REST: answers of tensors, as JSON or as JSON with raw tensors behind it."""
 
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
 from hopyard.server.bodies import codec
+from hopyard.server.bodies.headers import lines
 from hopyard.server.bodies.tensors import BadTensor, Tensor, TensorRequest, TensorResponse
 from hopyard.server.bodies.v2_requests import HEADER_LENGTH, read
 from hopyard.server.failures import one_line
@@ -16,7 +16,6 @@ from hopyard.server.replies import JSON, Problem
 OCTETS = b"application/octet-stream"
 LOGGED_RAW_BYTES = 16 * 1024
 _FLAT = orjson.OPT_SERIALIZE_NUMPY
-_OURS = ("connection", "content-length", "content-type", "transfer-encoding", HEADER_LENGTH.decode())
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +37,7 @@ class RestSender:
     def answered(self, response: TensorResponse) -> Problem | None:
         try:
             binary = _wanted_raw(self._asked, response)
-            headers = _lines(response.headers)
+            headers = lines(response.headers)
             if binary:
                 head, body = _write_raw(response, binary)
                 headers += b"%b: %d\r\n" % (HEADER_LENGTH, head)
@@ -188,13 +187,6 @@ def _logged(tensor: Tensor) -> Any:
     except Problem:
         return None
     return [each.decode(errors="replace") if isinstance(each, bytes) else each for each in values]
-
-
-def _lines(headers: Mapping[str, str]) -> bytes:
-    """Header lines of the model's own; none can end the header early, or tell of another body."""
-    own = ((name, value) for name, value in headers.items() if str(name).strip().lower() not in _OURS)
-    lines = (f"{name}: {value}".replace("\r", " ").replace("\n", " ") for name, value in own)
-    return "".join(f"{line}\r\n" for line in lines).encode("latin-1", errors="replace")
 
 
 __all__ = ["RestSender", "as_json", "read", "write"]

@@ -3,7 +3,7 @@
 from collections import deque
 from typing import Any, Protocol
 
-from hopyard.server.calls import Books
+from hopyard.server.books import Books
 from hopyard.server.dataplane import DataPlane
 from hopyard.server.grpc.inference import Caller, Inference
 from hopyard.server.grpc.messages import ModelInferResponse, ModelStreamInferResponse
@@ -18,6 +18,7 @@ class StreamCaller(Caller, Protocol):
     @property
     def unsent(self) -> int: ...
     def put(self, message: bytes) -> None: ...
+    def identify_again(self) -> None: ...
     def finish(self) -> None: ...
 
 
@@ -55,7 +56,13 @@ class InferStream:
         while self._messages and len(self._under_way) + self._call.unsent < UNDER_WAY:
             inference = Inference(self._call, self)
             self._under_way.append(inference)
-            inference.start(self._messages.popleft(), self._plane, self._books)
+            message = self._messages.popleft()
+            try:
+                self._call.identify_again()  # a key may have been revoked since the stream began
+            except Problem as problem:
+                self.not_inferred(inference, problem)
+            else:
+                inference.start(message, self._plane, self._books)
         self._advancing = False
         if self._ended and not self._messages and not self._under_way:
             self._call.finish()

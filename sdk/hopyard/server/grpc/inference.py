@@ -8,7 +8,8 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from hopyard.server.bodies import v2
 from hopyard.server.bodies.codec import Unserialisable
 from hopyard.server.bodies.tensors import TensorRequest, TensorResponse
-from hopyard.server.calls import Books, infer_tensors
+from hopyard.server.books import Books
+from hopyard.server.calls import infer_tensors
 from hopyard.server.dataplane import DataPlane
 from hopyard.server.grpc.convert import read_request, write_response
 from hopyard.server.grpc.heads import Head

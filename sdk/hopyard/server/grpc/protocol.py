@@ -4,7 +4,7 @@ import asyncio
 import logging
 from typing import cast
 
-from hopyard.server.calls import Books
+from hopyard.server.books import Books
 from hopyard.server.dataplane import DataPlane
 from hopyard.server.grpc import frames
 from hopyard.server.grpc.frames import Code, ConnectionFault

@@ -93,6 +93,10 @@ class Rpc:
         if method.is_streaming:
             self._feed = InferStream(self, service.plane, service.books)
 
+    def identify_again(self) -> None:
+        """Raise Problem if the caller may not ask any more."""
+        self.key_id = self._carrier.service.identify(self.head.metadata)
+
     # Messages in
 
     @property

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from hopyard.server.calls import Books
+from hopyard.server.books import Books
 from hopyard.server.dataplane import DataPlane
 from hopyard.server.grpc.inference import Caller, Inference, Receiver
 from hopyard.server.grpc.messages import CLASSES

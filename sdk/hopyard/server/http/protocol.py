@@ -49,6 +49,7 @@ class HttpProtocol(asyncio.Protocol):
         self._writable = True
         self._heads = connections.heads
         self._resumed: asyncio.Future[None] | None = None
+        self._unsent = 0
 
     # The connection
 
@@ -73,6 +74,11 @@ class HttpProtocol(asyncio.Protocol):
 
     def expire(self) -> None:
         """The peer was too slow: say so if it was sending a request, otherwise just leave."""
+        unsent = 0 if self._writable else self._transport.get_write_buffer_size()
+        if unsent < self._unsent:  # slow, but reading
+            self._unsent = unsent
+            self.deadline = self._connections.now + self._limits.write
+            return
         self.deadline = FOREVER
         if self._reader.request is not None and not self._deaf:
             self._refuse(
@@ -86,10 +92,12 @@ class HttpProtocol(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._writable = False
+        self._unsent = self._transport.get_write_buffer_size()
         self.deadline = self._connections.now + self._limits.write
 
     def resume_writing(self) -> None:
         self._writable = True
+        self._unsent = 0
         self._release()
         self.deadline = FOREVER
         self._advance()

@@ -7,6 +7,7 @@ import orjson
 from hopyard.server.failures import writable
 from hopyard.server.replies import JSON
 
+BODILESS = (204, 304)
 STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
@@ -21,6 +22,8 @@ def answer(status: int, body: bytes, *, headers: bytes, content_type: bytes | No
             headers,
             body,
         )
+    if status in BODILESS:
+        return b"%b%b\r\n" % (status_line(status), headers)
     kind = b"content-type: %b\r\n" % content_type if content_type else b""
     return b"%b%bcontent-length: %d\r\n%b\r\n%b" % (status_line(status), kind, len(body), headers, body)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from hopyard.server.bodies import cloudevents, codec
 from hopyard.server.bodies.cloudevents import Event, Manners
-from hopyard.server.bodies.headers import as_text
+from hopyard.server.bodies.headers import as_text, line_text, lines
 from hopyard.server.flavors.kserve import answers
 from hopyard.server.flavors.kserve.pipeline import Asked, Loop, Pipeline
 from hopyard.server.replies import JSON, Problem, Reply
@@ -113,12 +113,7 @@ def _kind(content_type: bytes) -> str:
 
 
 def _with_headers(reply: Reply, headers: Mapping[str, str]) -> Reply:
-    """The length is the server's to tell; a content type replaces its own."""
-    lines, content_type = [], reply.content_type
-    for name, value in headers.items():
-        line = f"{name}: {value}".replace("\r", " ").replace("\n", " ").encode("latin-1", errors="replace")
-        if name.lower() == "content-type":
-            content_type = line.partition(b": ")[2]
-        elif name.lower() != "content-length":
-            lines.append(line + b"\r\n")
-    return Reply(reply.body, reply.status, content_type, reply.headers + b"".join(lines), reply.stream)
+    """A content type replaces the server's own."""
+    given = next((value for name, value in headers.items() if name.lower() == "content-type"), None)
+    content_type = reply.content_type if given is None else line_text(given)
+    return Reply(reply.body, reply.status, content_type, reply.headers + lines(headers), reply.stream)

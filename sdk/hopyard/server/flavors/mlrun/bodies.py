@@ -6,12 +6,12 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from hopyard.server.bodies import codec
-from hopyard.server.bodies.headers import Headers
+from hopyard.server.bodies.headers import Headers, line_text, lines
 from hopyard.server.flavors.mlrun import addressing
 from hopyard.server.flavors.mlrun.events import HTTP, Event
 from hopyard.server.flavors.mlrun.problems import plain
 from hopyard.server.http.requests import Request
-from hopyard.server.replies import Reply
+from hopyard.server.replies import Problem, Reply
 
 JSON_TYPES = (b"json", b"application/json")
 TEXT = b"text/plain; charset=utf-8"
@@ -86,19 +86,13 @@ def _verbatim(response: Any) -> Reply:
         body = body.encode(errors="replace")
     elif not isinstance(body, bytes | bytearray):
         body = b"" if body is None else codec.dumps(body)
+    status = response.status_code
+    if isinstance(status, bool) or not isinstance(status, int) or not 200 <= status <= 599:
+        raise Problem(
+            500, f"The Response has the status {status!r}; it is a number from 200 to 599.", "AnswerInvalid"
+        )
     headers = getattr(response, "headers", None) or {}
-    return Reply(
-        bytes(body), int(response.status_code), _line(kind), headers=b"".join(map(_header, headers.items()))
-    )
-
-
-def _header(item: tuple[Any, Any]) -> bytes:
-    return b"%b: %b\r\n" % (_line(item[0]), _line(item[1]))
-
-
-def _line(text: Any) -> bytes:
-    """Text that cannot end a header line."""
-    return " ".join(str(text).splitlines()).encode("latin-1", errors="replace")
+    return Reply(bytes(body), status, line_text(kind), headers=lines(headers))
 
 
 def _path(request: Request, operation: str | None, body: Any) -> str:
