@@ -55,20 +55,25 @@ class HttpCall:
         if error is not None:
             self._refuse(error)
         elif is_quick(value):
-            _encode_here(self, self._door, value, self._request)
+            try:
+                answer = self._door.encode(value, self._request)
+            except BaseException as raised:  # also where a conversion of the value's own type fails
+                self.encoded(None, None, raised)
+            else:
+                self.encoded(None, answer, None)
         else:
             _encode_there(self, self._door, value, self._request)
 
     def encoded(self, _: Any, answer: Any, error: BaseException | None) -> None:
         """The answer was written, or could not be."""
-        if error is not None:
-            self._door.hosted.failed(error)
-            self._refuse(error)
-        elif type(answer) is bytes:
+        if type(answer) is bytes:
             self._request.respond(200, answer)
             self._settle(200, answer, None)
-        else:
+        elif error is None:
             self._reply(answer)
+        else:
+            self._door.hosted.failed(error)
+            self._refuse(error)
 
     def _refuse(self, error: BaseException) -> None:
         if isinstance(error, Abandoned):
@@ -155,7 +160,12 @@ class TensorCall:
         if error is not None:
             self._refuse(error)
         elif is_quick(value):
-            _encode_here(self, self._door, value, self._asked)
+            try:
+                response = self._door.encode(value, self._asked)
+            except BaseException as raised:
+                self.encoded(None, None, raised)
+            else:
+                self.encoded(None, response, None)
         else:
             _encode_there(self, self._door, value, self._asked)
 
@@ -224,15 +234,6 @@ def is_quick(value: Any) -> bool:
     if kind.__module__ == "numpy":
         return getattr(value, "size", 1) <= QUICK_VALUES
     return kind.__module__.startswith(_OUR_MODULES)
-
-
-def _encode_here(call: "HttpCall | TensorCall", door: Door, value: Any, asked: Any) -> None:
-    try:
-        answer = door.encode(value, asked)
-    except BaseException as error:  # also where a conversion of the value's own type fails
-        call.encoded(None, None, error)
-    else:
-        call.encoded(None, answer, None)
 
 
 def _encode_there(call: "HttpCall | TensorCall", door: Door, value: Any, asked: Any) -> None:
