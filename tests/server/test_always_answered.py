@@ -57,6 +57,26 @@ def test_a_page_that_fails_later_is_a_server_error_without_its_words(serve, path
     assert "RuntimeError: private" in server.log
 
 
+@pytest.mark.parametrize("is_quick", [True, False])
+def test_an_answer_that_the_server_fails_to_give_is_its_own_fault(serve, is_quick):
+    script = f"""
+        from hopyard.server import calls
+        def broken(call, answer):
+            raise RuntimeError("private")
+        calls.HttpCall._give = broken
+        calls.is_quick = lambda value: {is_quick}
+        class Predict:
+            def predict(self, inputs):
+                return inputs
+    """
+    server = serve(script).ready()
+    answer = server.predict(1, timeout=5)
+    assert (answer.status_code, answer.json()["code"]) == (500, "Internal")
+    assert "private" not in answer.text
+    assert "RuntimeError: private" in server.log
+    assert server.metric("hopyard_in_flight") == 0
+
+
 @pytest.mark.parametrize("keyword", ["def", "async def"])
 @pytest.mark.parametrize("batching", ["on", "off"])
 def test_an_error_that_cannot_be_told_is_answered_by_its_name(serve, keyword, batching):

@@ -12,131 +12,27 @@ from hopyard.server.books import Books, Entry
 from hopyard.server.failures import one_line, trimmed_traceback
 from hopyard.server.hosted import Door, Hosted
 from hopyard.server.http.requests import INTERNAL, Request
-from hopyard.server.replies import Problem, Reply
+from hopyard.server.replies import Problem
 from hopyard.server.runners import Abandoned
 
 QUICK_VALUES = 50_000
 _PLAIN = {bool, bytes, dict, float, int, str, tuple, type(None)}
 _OUR_MODULES = ("hopyard.server", "kserve", "mlrun")
 CLIENT_LEFT = 499  # nginx's number for a client that closed before its answer
+LEFT = "The client left before the call was started."
 
 log = logging.getLogger(__name__)
 
 
-class HttpCall:
-    """A `hosted.Call` in the words of the model's style, that answers an HTTP request."""
+class _Call:
+    """What both kinds of call share. `_asked` is what the exchange decodes and encodes for."""
 
-    __slots__ = ("_books", "_door", "_key_id", "_request", "_started", "payload", "size")
+    __slots__ = ("_asked", "_books", "_door", "_key_id", "_started", "payload", "size")
 
-    def __init__(self, request: Request, door: Door, books: Books, key_id: str | None) -> None:
-        self.payload: Any = None
-        self.size = len(request.body)
-        self._request = request
-        self._door = door
-        self._books = books
-        self._key_id = key_id
-        self._started = perf_counter()
-
-    @property
-    def abandoned(self) -> bool:
-        return self._request.abandoned
-
-    def start(self) -> None:
-        """Decode and hand over to the model."""
-        self._books.metrics.in_flight += 1
-        try:
-            self.payload = self._door.decode(self._request)
-        except Exception as error:
-            self.finish(None, error)
-            return
-        self._door.submit(self)
-
-    def finish(self, value: Any, error: BaseException | None) -> None:
-        if error is not None:
-            self._refuse(error)
-        elif is_quick(value):
-            try:
-                answer = self._door.encode(value, self._request)
-            except BaseException as raised:  # also where a conversion of the value's own type fails
-                self.encoded(None, None, raised)
-            else:
-                self.encoded(None, answer, None)
-        else:
-            _encode_there(self, self._door, value, self._request)
-
-    def encoded(self, _: Any, answer: Any, error: BaseException | None) -> None:
-        """The answer was written, or could not be."""
-        if type(answer) is bytes:
-            self._request.respond(200, answer)
-            self._settle(200, answer, None)
-        elif error is None:
-            self._reply(answer)
-        else:
-            self._door.hosted.failed(error)
-            self._refuse(error)
-
-    def _refuse(self, error: BaseException) -> None:
-        if isinstance(error, Abandoned):
-            self._settle(CLIENT_LEFT, b"", "The client left before the call was started.")
-            return
-        problem = problem_of(error, self._door, self._request.id)
-        self._request.refuse(problem)
-        self._settle(problem.reply.status if problem.reply else problem.status, b"", problem.sentence)
-
-    def _reply(self, reply: Reply) -> None:
-        if reply.stream is None:
-            self._request.respond(
-                reply.status, reply.body, headers=reply.headers, content_type=reply.content_type
-            )
-            self._settle(reply.status, reply.body, None)
-        else:
-            describe = partial(problem_of, door=self._door, request_id=self._request.id)
-            streaming.send(self._request, reply, self._door.hosted, describe=describe, done=self._settle)
-
-    def _settle(self, status: int, body: bytes, error: str | None) -> None:
-        """Count and log, after the answer."""
-        seconds = perf_counter() - self._started
-        books, door = self._books, self._door
-        books.metrics.in_flight -= 1
-        door.counters.observe(status, seconds)
-        if books.are_detailed:
-            request = self._request
-            entry = Entry(request.id.decode(), door.verb, status, seconds, error, self._key_id)
-            books.write(entry, inputs=request.body, outputs=body)
-
-
-class TensorSender(Protocol):
-    """Who asked with tensors; exactly one of the two is called, on the loop, perhaps before `start` returns."""
-
-    @property
-    def abandoned(self) -> bool: ...
-    def answered(self, response: TensorResponse) -> Problem | None:
-        """Answer; where the response cannot be written, refuse instead and return why."""
-
-    def refused(self, problem: Problem) -> None: ...
-    def bodies(self) -> tuple[bytes, bytes]:
-        """What was asked and what was answered, as JSON, for the inference log."""
-
-
-class TensorCall:
-    """A `hosted.Call` whose question and answer are tensors."""
-
-    __slots__ = ("_asked", "_books", "_door", "_key_id", "_sender", "_started", "payload", "size")
-
-    def __init__(
-        self,
-        asked: TensorRequest,
-        sender: TensorSender,
-        door: Door,
-        books: Books,
-        *,
-        size: int,
-        key_id: str | None,
-    ) -> None:
+    def __init__(self, asked: Any, door: Door, books: Books, *, size: int, key_id: str | None) -> None:
         self.payload: Any = None
         self.size = size
         self._asked = asked
-        self._sender = sender
         self._door = door
         self._books = books
         self._key_id = key_id
@@ -144,7 +40,7 @@ class TensorCall:
 
     @property
     def abandoned(self) -> bool:
-        return self._sender.abandoned
+        raise NotImplementedError
 
     def start(self) -> None:
         """Decode and hand over to the model."""
@@ -161,48 +57,155 @@ class TensorCall:
             self._refuse(error)
         elif is_quick(value):
             try:
-                response = self._door.encode(value, self._asked)
-            except BaseException as raised:
+                answer = self._door.encode(value, self._asked)
+            except BaseException as raised:  # also where a conversion of the value's own type fails
                 self.encoded(None, None, raised)
             else:
-                self.encoded(None, response, None)
+                self.encoded(None, answer, None)
         else:
-            _encode_there(self, self._door, value, self._asked)
+            # A large frame, or a class of the user's own, may take its time.
+            encode, asked = self._door.encode, self._asked
+            self._door.hosted.thread.run(lambda _: encode(value, asked), self, self.encoded)
 
-    def encoded(self, _: Any, response: Any, error: BaseException | None) -> None:
-        """The response was made, or could not be."""
+    def encoded(self, _: Any, answer: Any, error: BaseException | None) -> None:
+        """The answer was written, or could not be; whatever happens now, the caller is told something."""
         try:
             if error is None:
-                _select(response, self._asked)
+                self._give(answer)
+                return
         except Problem as problem:
             error = problem
-        if error is not None:
-            self._door.hosted.failed(error)
-            self._refuse(error)
-            return
-        unwritten = self._sender.answered(response)
-        if unwritten is None:
-            self._settle(200, None)
-        else:
-            self._settle(unwritten.status, unwritten.sentence)
+        except Exception:
+            log.exception("An answer could not be given")
+            error = Problem(500, INTERNAL, "Internal")
+        self._door.hosted.failed(error)
+        self._refuse(error)
+
+    def _give(self, answer: Any) -> None:
+        raise NotImplementedError
 
     def _refuse(self, error: BaseException) -> None:
-        if isinstance(error, Abandoned):
-            self._settle(CLIENT_LEFT, "The client left before the call was started.")
-            return
-        problem = problem_of(error, self._door, self._asked.request_id.encode())
-        self._sender.refused(problem)
-        self._settle(problem.status, problem.sentence)
+        raise NotImplementedError
 
-    def _settle(self, status: int, error: str | None) -> None:
+    def _bodies(self, outputs: bytes) -> tuple[bytes, bytes]:
+        raise NotImplementedError
+
+    def _settle(self, status: int, outputs: bytes, error: str | None) -> None:
+        """Count and log, after the answer."""
         seconds = perf_counter() - self._started
         books, door = self._books, self._door
         books.metrics.in_flight -= 1
         door.counters.observe(status, seconds)
         if books.are_detailed:
-            inputs, outputs = self._sender.bodies()
-            entry = Entry(self._asked.request_id, door.verb, status, seconds, error, self._key_id)
+            inputs, outputs = self._bodies(outputs)
+            entry = Entry(self._request_id.decode(), door.verb, status, seconds, error, self._key_id)
             books.write(entry, inputs=inputs, outputs=outputs)
+
+    @property
+    def _request_id(self) -> bytes:
+        raise NotImplementedError
+
+
+class HttpCall(_Call):
+    """A `hosted.Call` in the words of the model's style, that answers an HTTP request."""
+
+    __slots__ = ()
+    _asked: Request
+
+    def __init__(self, request: Request, door: Door, books: Books, key_id: str | None) -> None:
+        super().__init__(request, door, books, size=len(request.body), key_id=key_id)
+
+    @property
+    def abandoned(self) -> bool:
+        return self._asked.abandoned
+
+    @property
+    def _request_id(self) -> bytes:
+        return self._asked.id
+
+    def _give(self, answer: Any) -> None:
+        if type(answer) is bytes:
+            self._asked.respond(200, answer)
+            self._settle(200, answer, None)
+        elif answer.stream is None:
+            self._asked.respond(
+                answer.status, answer.body, headers=answer.headers, content_type=answer.content_type
+            )
+            self._settle(answer.status, answer.body, None)
+        else:
+            describe = partial(problem_of, door=self._door, request_id=self._request_id)
+            streaming.send(self._asked, answer, self._door.hosted, describe=describe, done=self._settle)
+
+    def _refuse(self, error: BaseException) -> None:
+        if isinstance(error, Abandoned):
+            self._settle(CLIENT_LEFT, b"", LEFT)
+            return
+        problem = problem_of(error, self._door, self._request_id)
+        self._asked.refuse(problem)
+        self._settle(problem.reply.status if problem.reply else problem.status, b"", problem.sentence)
+
+    def _bodies(self, outputs: bytes) -> tuple[bytes, bytes]:
+        return self._asked.body, outputs
+
+
+class TensorSender(Protocol):
+    """Who asked with tensors; exactly one of the two is called, on the loop, perhaps before `start` returns."""
+
+    @property
+    def abandoned(self) -> bool: ...
+    def answered(self, response: TensorResponse) -> Problem | None:
+        """Answer; where the response cannot be written, refuse instead and return why."""
+
+    def refused(self, problem: Problem) -> None: ...
+    def bodies(self) -> tuple[bytes, bytes]:
+        """What was asked and what was answered, as JSON, for the inference log."""
+
+
+class TensorCall(_Call):
+    """A `hosted.Call` whose question and answer are tensors."""
+
+    __slots__ = ("_sender",)
+    _asked: TensorRequest
+
+    def __init__(
+        self,
+        asked: TensorRequest,
+        sender: TensorSender,
+        door: Door,
+        books: Books,
+        *,
+        size: int,
+        key_id: str | None,
+    ) -> None:
+        super().__init__(asked, door, books, size=size, key_id=key_id)
+        self._sender = sender
+
+    @property
+    def abandoned(self) -> bool:
+        return self._sender.abandoned
+
+    @property
+    def _request_id(self) -> bytes:
+        return self._asked.request_id.encode()
+
+    def _give(self, answer: TensorResponse) -> None:
+        _select(answer, self._asked)
+        unwritten = self._sender.answered(answer)
+        if unwritten is None:
+            self._settle(200, b"", None)
+        else:
+            self._settle(unwritten.status, b"", unwritten.sentence)
+
+    def _refuse(self, error: BaseException) -> None:
+        if isinstance(error, Abandoned):
+            self._settle(CLIENT_LEFT, b"", LEFT)
+            return
+        problem = problem_of(error, self._door, self._request_id)
+        self._sender.refused(problem)
+        self._settle(problem.status, b"", problem.sentence)
+
+    def _bodies(self, outputs: bytes) -> tuple[bytes, bytes]:
+        return self._sender.bodies()
 
 
 def infer_tensors(
@@ -234,12 +237,6 @@ def is_quick(value: Any) -> bool:
     if kind.__module__ == "numpy":
         return getattr(value, "size", 1) <= QUICK_VALUES
     return kind.__module__.startswith(_OUR_MODULES)
-
-
-def _encode_there(call: "HttpCall | TensorCall", door: Door, value: Any, asked: Any) -> None:
-    """In the model's thread: a large frame, or a class of the user's own, may take its time."""
-    encode = door.encode
-    door.hosted.thread.run(lambda _: encode(value, asked), call, call.encoded)
 
 
 def problem_of(error: BaseException, door: Door, request_id: bytes) -> Problem:

@@ -15,7 +15,7 @@ from hopyard.server.bodies import codec, v2
 from hopyard.server.bodies.tensors import Tensor, TensorRequest, TensorResponse, datatype_of, numpy_module
 from hopyard.server.failures import Failure, one_line, trimmed_traceback
 from hopyard.server.flavors import Alone, Exchange, Model, Operation
-from hopyard.server.http.requests import Request
+from hopyard.server.http.requests import NOBODY, Request
 from hopyard.server.replies import Problem, Reply
 
 PROOF_ROWS = 8
@@ -161,24 +161,8 @@ class _Request(Request):
     """A request that nobody sent."""
 
     def __init__(self, body: bytes) -> None:
-        super().__init__(_NOBODY, {b"content-type": b"application/json"})
+        super().__init__(NOBODY, {b"content-type": b"application/json"})
         self.method, self.body, self.id = b"POST", body, b"input-example"
-
-
-class _Nobody:
-    def send(self, request: Request, data: bytes) -> None: ...
-    def send_part(self, request: Request, data: bytes) -> None: ...
-    def break_off(self, request: Request) -> None: ...
-    def common_headers(self, request: Request) -> bytes:
-        return b""
-
-    def plain_answer(self, request: Request, body: bytes) -> bytes:
-        return body
-
-    async def writable(self) -> None: ...
-
-
-_NOBODY = _Nobody()
 
 
 def _read(path: Path) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from hopyard.server.http.requests import Request
+from hopyard.server.http.requests import NOBODY, Request
 from hopyard.server.replies import JSON
 
 TEXT = "text/plain; charset=utf-8"
@@ -43,7 +43,7 @@ class MockRequest(Request):
         }
         if content_type:
             raw[b"content-type"] = content_type.encode("latin-1")
-        super().__init__(_NOBODY, raw)
+        super().__init__(NOBODY, raw)
         self.answered: Future[Answer] = Future()
         self._pieces: list[bytes] = []
         self._begun_with = (200, b"", "")
@@ -68,22 +68,6 @@ class MockRequest(Request):
     def break_off(self) -> None:
         so_far = b"".join(self._pieces).decode(errors="replace")
         self.answered.set_exception(RuntimeError(f"the answer broke off after {so_far!r}"))
-
-
-class _Nobody:
-    def send(self, request: Request, data: bytes) -> None: ...
-    def send_part(self, request: Request, data: bytes) -> None: ...
-    def break_off(self, request: Request) -> None: ...
-    def common_headers(self, request: Request) -> bytes:
-        return b""
-
-    def plain_answer(self, request: Request, body: bytes) -> bytes:
-        return body
-
-    async def writable(self) -> None: ...
-
-
-_NOBODY = _Nobody()
 
 
 def _text(content_type: bytes | None) -> str:

@@ -133,3 +133,21 @@ class Request:
         """Answer for an exception of this server that is being handled."""
         log.exception("A request failed inside the server [%s]", self.id.decode())
         self.fail(500, "Internal", INTERNAL)
+
+
+class _Nobody:
+    """Who sent a request that came over no connection."""
+
+    def send(self, request: Request, data: bytes) -> None: ...
+    def send_part(self, request: Request, data: bytes) -> None: ...
+    def break_off(self, request: Request) -> None: ...
+    def common_headers(self, request: Request) -> bytes:
+        return b""
+
+    def plain_answer(self, request: Request, body: bytes) -> bytes:
+        return body
+
+    async def writable(self) -> None: ...
+
+
+NOBODY = _Nobody()
