@@ -141,7 +141,7 @@ class Answering:
         return models, await loading.prove(models)
 
     def serve(self, models: Sequence[Model], batching: Batching) -> None:
-        self.dataplane.serve(models, batching=lambda model: batching.get(model.name))
+        self.dataplane.serve(models, batching=lambda model: batching.get(model.key))
         if self._settings.enable_grpc:
             asyncio.get_running_loop().run_in_executor(None, importlib.import_module, "hopyard.server.grpc")
 

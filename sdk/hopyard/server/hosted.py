@@ -87,8 +87,7 @@ class Hosted:
 
     @property
     def key(self) -> str:
-        """What the model is called where a version belongs to the name, `name:version`."""
-        return f"{self.name}:{self.version}" if self.version else self.name
+        return self.model.key
 
     def serve(self, model: Model) -> None:
         """Answer with this model from now on."""

@@ -32,7 +32,7 @@ class Loading:
         return models
 
     async def prove(self, models: Sequence[Model]) -> dict[str, BatchLimits]:
-        """Predict the input example, and return how each model that may be batched is. Raises Failure."""
+        """Predict the input example, and return how each model that may be batched is, by its key. Raises Failure."""
         try:
             return await self._prove(models)
         finally:
@@ -43,7 +43,7 @@ class Loading:
     async def _prove(self, models: Sequence[Model]) -> dict[str, BatchLimits]:
         settings = self._settings
         limits = BatchLimits(rows=settings.max_batch_size, wait=settings.max_latency)
-        batched = {model.name: limits for model in models if settings.batching == "on"}
+        batched = {model.key: limits for model in models if settings.batching == "on"}
         if settings.input_example is None or not models:
             return batched
         first = models[0]
@@ -53,7 +53,7 @@ class Loading:
             doubts = {example.key: await example.refute() for example in examples}
             proven = frozenset(key for key, doubt in doubts.items() if not doubt)
             if proven:
-                batched[first.name] = dataclasses.replace(limits, only=proven)
+                batched[first.key] = dataclasses.replace(limits, only=proven)
             for key, doubt in doubts.items():
                 said = f"off: {doubt}" if doubt else "on: the input example proves that it may be"
                 log.info("Batching of %s is %s", key, said)

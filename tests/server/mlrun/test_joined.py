@@ -90,3 +90,37 @@ def test_the_input_example_proves_that_rows_may_be_joined(serve, tmp_path):
     example.write_text(json.dumps({"inputs": [1, 2, 3]}))
     server = serve(SCRIPT, INPUT_EXAMPLE=example).ready()
     assert "is on: the input example proves" in server.log
+
+
+def test_one_version_proves_nothing_about_another(serve, tmp_path):
+    script = """
+        import mlrun
+
+        class First(mlrun.serving.V2ModelServer):
+            def load(self): ...
+            def predict(self, body):
+                return list(body["inputs"])
+
+        class Second(First):
+            sizes = []
+            def predict(self, body):
+                self.sizes.append(len(body["inputs"]))
+                return list(body["inputs"])
+            def op_sizes(self, event):
+                return self.sizes
+
+        fn = mlrun.new_function("versions", kind="serving")
+        fn.add_model("m:v1", class_name="First", model_path=".")
+        fn.add_model("m:v2", class_name="Second", model_path=".")
+    """
+    example = tmp_path / "example.json"
+    example.write_text(json.dumps({"inputs": [1, 2, 3]}))
+    server = serve(script, INPUT_EXAMPLE=example).ready()
+    assert "is on: the input example proves" in server.log
+    with ThreadPoolExecutor(16) as pool:
+        ask = "/v2/models/m/versions/v2/infer"
+        answers = list(
+            pool.map(lambda n: server.post(ask, json={"inputs": [n]}).json()["outputs"], range(200))
+        )
+    assert answers == [[n] for n in range(200)]
+    assert set(server.get("/v2/models/m/versions/v2/sizes").json()) == {1}

@@ -103,6 +103,11 @@ class Model:
     load: Callable[[], "Model"] | None = None
     unload: Callable[[], None] | None = None
 
+    @property
+    def key(self) -> str:
+        """What the model is called where a version belongs to the name, `name:version`."""
+        return f"{self.name}:{self.version}" if self.version else self.name
+
     def exchanges(self) -> dict[str, Exchange]:
         """All of them, by names that stay the same when the model is loaded again."""
         named = {f"verb {verb}": exchange for verb, exchange in self.verbs.items()}
