@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from hopyard.client.commands import account, asking
+from hopyard.client.commands.environments import environment
 from hopyard.client.commands.models import model
 from hopyard.client.commands.output import Commands, Target
 from hopyard.client.commands.servings import serving
@@ -62,6 +63,11 @@ def _checkout(start: Path) -> Path | None:
     type=click.Path(exists=True, file_okay=False),
     help="Folder of the model's files; otherwise the script's.",
 )
+@click.option(
+    "--transformer",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Script of a Transformer, whose preprocess and postprocess every prediction passes.",
+)
 @click.option("--name", "model_name", help="Name in the URL; otherwise the script's.")
 @click.option(
     "--port",
@@ -109,5 +115,14 @@ def serve(script: str, arguments: tuple[str, ...], **given: Any) -> None:
     )
 
 
-for command in (account.login, account.logout, account.whoami, model, serving, asking.predict, asking.logs):
+for command in (
+    account.login,
+    account.logout,
+    account.whoami,
+    model,
+    serving,
+    environment,
+    asking.predict,
+    asking.logs,
+):
     main.add_command(command)

@@ -93,6 +93,8 @@ class Answering:
             stuck_seconds=settings.stuck_seconds,
             concurrency=settings.max_concurrency,
         )
+        if settings.script is None:
+            self.dataplane.reason = "The transformer is loading."
         self.connections = Connections(loop, replica=settings.replica)
         self._keys = KeyRing(settings.keys_file) if settings.keys_file else None
         if self._keys is not None:
@@ -138,7 +140,15 @@ class Answering:
         loading = Loading(self._settings, self.thread, self.metrics)
         if models is None:
             models = await loading.load()
+        if self._settings.script is None:
+            await self._predictors(models)
         return models, await loading.prove(models)
+
+    async def _predictors(self, models: Sequence[Model]) -> None:
+        """Wait until a transformer without a model of its own has somebody to ask."""
+        while any(reasons := [model.trouble() for model in models]):
+            self.dataplane.reason = "".join(reasons)
+            await asyncio.sleep(POLL_SECONDS)
 
     def serve(self, models: Sequence[Model], batching: Batching) -> None:
         self.dataplane.serve(models, batching=lambda model: batching.get(model.key))

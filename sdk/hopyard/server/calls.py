@@ -12,12 +12,10 @@ from hopyard.server.books import Books, Entry
 from hopyard.server.failures import one_line, trimmed_traceback
 from hopyard.server.hosted import Door, Hosted
 from hopyard.server.http.requests import INTERNAL, Request
+from hopyard.server.quick import is_quick
 from hopyard.server.replies import Problem
 from hopyard.server.runners import Abandoned
 
-QUICK_VALUES = 50_000
-_PLAIN = {bool, bytes, dict, float, int, str, tuple, type(None)}
-_OUR_MODULES = ("hopyard.server", "kserve", "mlrun")
 CLIENT_LEFT = 499  # nginx's number for a client that closed before its answer
 LEFT = "The client left before the call was started."
 
@@ -27,7 +25,7 @@ log = logging.getLogger(__name__)
 class _Call:
     """What both kinds of call share. `_asked` is what the exchange decodes and encodes for."""
 
-    __slots__ = ("_asked", "_books", "_door", "_key_id", "_started", "payload", "size")
+    __slots__ = ("_asked", "_books", "_door", "_started", "key_id", "payload", "size")
 
     def __init__(self, asked: Any, door: Door, books: Books, *, size: int, key_id: str | None) -> None:
         self.payload: Any = None
@@ -35,7 +33,7 @@ class _Call:
         self._asked = asked
         self._door = door
         self._books = books
-        self._key_id = key_id
+        self.key_id = key_id
         self._started = perf_counter()
 
     @property
@@ -98,11 +96,11 @@ class _Call:
         door.counters.observe(status, seconds)
         if books.are_detailed:
             inputs, outputs = self._bodies(outputs)
-            entry = Entry(self._request_id.decode(), door.verb, status, seconds, error, self._key_id)
+            entry = Entry(self.request_id.decode(), door.verb, status, seconds, error, self.key_id)
             books.write(entry, inputs=inputs, outputs=outputs)
 
     @property
-    def _request_id(self) -> bytes:
+    def request_id(self) -> bytes:
         raise NotImplementedError
 
 
@@ -120,7 +118,7 @@ class HttpCall(_Call):
         return self._asked.abandoned
 
     @property
-    def _request_id(self) -> bytes:
+    def request_id(self) -> bytes:
         return self._asked.id
 
     def _give(self, answer: Any) -> None:
@@ -133,14 +131,14 @@ class HttpCall(_Call):
             )
             self._settle(answer.status, answer.body, None)
         else:
-            describe = partial(problem_of, door=self._door, request_id=self._request_id)
+            describe = partial(problem_of, door=self._door, request_id=self.request_id)
             streaming.send(self._asked, answer, self._door.hosted, describe=describe, done=self._settle)
 
     def _refuse(self, error: BaseException) -> None:
         if isinstance(error, Abandoned):
             self._settle(CLIENT_LEFT, b"", LEFT)
             return
-        problem = problem_of(error, self._door, self._request_id)
+        problem = problem_of(error, self._door, self.request_id)
         self._asked.refuse(problem)
         self._settle(problem.reply.status if problem.reply else problem.status, b"", problem.sentence)
 
@@ -185,7 +183,7 @@ class TensorCall(_Call):
         return self._sender.abandoned
 
     @property
-    def _request_id(self) -> bytes:
+    def request_id(self) -> bytes:
         return self._asked.request_id.encode()
 
     def _give(self, answer: TensorResponse) -> None:
@@ -200,7 +198,7 @@ class TensorCall(_Call):
         if isinstance(error, Abandoned):
             self._settle(CLIENT_LEFT, b"", LEFT)
             return
-        problem = problem_of(error, self._door, self._request_id)
+        problem = problem_of(error, self._door, self.request_id)
         self._sender.refused(problem)
         self._settle(problem.status, b"", problem.sentence)
 
@@ -224,19 +222,6 @@ def infer_tensors(
         sender.refused(problem)
         return
     TensorCall(asked, sender, door, books, size=size, key_id=key_id).start()
-
-
-def is_quick(value: Any) -> bool:
-    """Whether a value is written in no time: a plain one of moderate size, or one of our own."""
-    kind = type(value)
-    if kind is list:
-        width = len(value[0]) if value and type(value[0]) is list else 1
-        return len(value) * width <= QUICK_VALUES
-    if kind in _PLAIN:
-        return True
-    if kind.__module__ == "numpy":
-        return getattr(value, "size", 1) <= QUICK_VALUES
-    return kind.__module__.startswith(_OUR_MODULES)
 
 
 def problem_of(error: BaseException, door: Door, request_id: bytes) -> Problem:

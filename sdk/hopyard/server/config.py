@@ -6,7 +6,6 @@ Nothing else in this package reads the environment. An argument overrides its va
 
 import argparse
 import dataclasses
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,12 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_type_hints
 
+from hopyard.server import texts
 from hopyard.server.bodies.cloudevents import Manners
 from hopyard.server.failures import Failure, writable
 
-LOGGING_MODES = ("ALL", "MODEL_INPUTS", "PREDICTIONS", "NONE")
 FILES_VARIABLES = ("HOPYARD_ARTIFACT_DIR", "ARTIFACT_FILES_PATH", "MODEL_FILES_PATH")
-BATCHING = ("auto", "on", "off")
 # What KServe calls these on its command line; its remaining options are the script's own.
 KSERVE_OPTIONS = {
     "--http_port": "port",
@@ -33,68 +31,12 @@ KSERVE_OPTIONS = {
 }
 
 
-def _text(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("it is not UTF-8") from None
-    return text
-
-
-def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise ValueError("a port is a number from 0 to 65535")
-    return port
-
-
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise ValueError("at least 1 is needed")
-    return count
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 <= seconds < float("inf"):
-        raise ValueError("a number of seconds, 0 or more, is needed")
-    return seconds
-
-
-def _switch(text: str) -> bool:
-    if text.lower() in ("on", "true", "t", "yes", "y", "1"):
-        return True
-    if text.lower() in ("off", "false", "f", "no", "n", "0"):
-        return False
-    raise ValueError("it is either on or off")
-
-
-def _batching(text: str) -> str:
-    if text.lower() not in BATCHING:
-        raise ValueError(f"it is one of {', '.join(BATCHING)}")
-    return text.lower()
-
-
-def _object(text: str) -> dict[str, Any]:
-    value = json.loads(text)
-    if not isinstance(value, dict):
-        raise ValueError("it is a JSON object")
-    return value
-
-
-def _logging_mode(text: str) -> str:
-    if text.upper() not in LOGGING_MODES:
-        raise ValueError(f"it is one of {', '.join(LOGGING_MODES)}")
-    return text.upper()
-
-
 @dataclass(frozen=True, slots=True)
 class Setting:
     """How a field of `Config` is parsed and described; `env` where its variable has another name."""
 
     about: str
-    parse: Callable[[str], Any] = _text
+    parse: Callable[[str], Any] = texts.text
     env: str = ""
 
 
@@ -105,55 +47,76 @@ class Config:
     """
 
     script: Annotated[Path | None, Setting("the .py file that holds the model's class", Path)] = None
+    transformer: Annotated[
+        Path | None, Setting("the .py file of a Transformer, before the script or in its place", Path)
+    ] = None
+    predictors_file: Annotated[
+        Path | None, Setting("JSON list of host:port, the predictors of a transformer without script", Path)
+    ] = None
     class_name: Annotated[str, Setting("the class to serve, where the script has several")] = ""
     model_name: Annotated[str, Setting("name in URLs; the script's name without .py unless given")] = ""
     class_args: Annotated[
         dict[str, Any] | None,
-        Setting("JSON object of arguments and parameters for the class, as MLRun's", _object),
+        Setting("JSON object of arguments and parameters for the class, as MLRun's", texts.json_object),
     ] = None
-    data_urls: Annotated[bool, Setting("on: fetch the data_url of a request to a V2ModelServer", _switch)] = (
-        False
-    )
+    data_urls: Annotated[
+        bool, Setting("on: fetch the data_url of a request to a V2ModelServer", texts.switch)
+    ] = False
     host: Annotated[str, Setting("address of the private port")] = "127.0.0.1"
-    port: Annotated[int, Setting("private port; 0 lets the kernel choose", _port)] = 8080
-    grpc_port: Annotated[int | None, Setting("port for gRPC alone; PORT answers it as well", _port)] = None
-    enable_grpc: Annotated[bool, Setting("off: no gRPC on any port", _switch)] = True
-    shared_port: Annotated[int | None, Setting("port joined with other replicas once ready", _port)] = None
+    port: Annotated[int, Setting("private port; 0 lets the kernel choose", texts.port)] = 8080
+    grpc_port: Annotated[int | None, Setting("port for gRPC alone; PORT answers it as well", texts.port)] = (
+        None
+    )
+    enable_grpc: Annotated[bool, Setting("off: no gRPC on any port", texts.switch)] = True
+    shared_port: Annotated[int | None, Setting("port joined with other replicas once ready", texts.port)] = (
+        None
+    )
     shared_host: Annotated[str, Setting("address of the shared port; HOST unless given")] = ""
     address_file: Annotated[Path | None, Setting("file that receives host:port", Path)] = None
     termination_file: Annotated[Path | None, Setting("file that receives a fatal failure", Path)] = None
     keys_file: Annotated[Path | None, Setting("hashed keys; without it anybody may predict", Path)] = None
     artifact_dir: Annotated[Path | None, Setting("directory of the model's files", Path)] = None
+    manifest: Annotated[
+        Path | None, Setting("JSON list of [path, size, sha256] that the artifact's files must be", Path)
+    ] = None
+    artifact_digest: Annotated[str, Setting("sha256 of the manifest", texts.sha256)] = ""
+    script_sha256: Annotated[str, Setting("sha256 the script must have", texts.sha256)] = ""
+    transformer_sha256: Annotated[str, Setting("sha256 the transformer must have", texts.sha256)] = ""
+    preflight: Annotated[bool, Setting("on: check the script, report and exit", texts.switch)] = False
     input_example: Annotated[Path | None, Setting("JSON predicted once before ready", Path)] = None
-    max_body_bytes: Annotated[int, Setting("largest request body accepted", _count)] = 64 * 1024 * 1024
+    max_body_bytes: Annotated[int, Setting("largest request body accepted", texts.count)] = 64 * 1024 * 1024
     batching: Annotated[
         str,
         Setting(
-            "predict waiting requests together: on, off, or auto, if the input example proves it", _batching
+            "predict waiting requests together: on, off, or auto, if the input example proves it",
+            texts.batching,
         ),
     ] = "auto"
-    max_batch_size: Annotated[int, Setting("most rows predicted together", _count)] = 64
+    max_batch_size: Annotated[int, Setting("most rows predicted together", texts.count)] = 64
     max_latency: Annotated[
-        float, Setting("seconds a request may wait for others; 0 adds no delay at all", _seconds)
+        float, Setting("seconds a request may wait for others; 0 adds no delay at all", texts.seconds)
     ] = 0.0
-    max_concurrency: Annotated[int, Setting("sync calls in flight per model", _count)] = 1
-    workers: Annotated[int, Setting("processes that share the ports", _count)] = 1
-    latency_logging: Annotated[bool, Setting("on: log the seconds of every request", _switch)] = False
+    max_concurrency: Annotated[int, Setting("sync calls in flight per model", texts.count)] = 1
+    workers: Annotated[int, Setting("processes that share the ports", texts.count)] = 1
+    latency_logging: Annotated[bool, Setting("on: log the seconds of every request", texts.switch)] = False
     topic_dir: Annotated[Path | None, Setting("directory of inference topics", Path)] = None
     topic: Annotated[str, Setting("inference topic; without it calls are not logged")] = ""
-    inference_logging: Annotated[str, Setting(" | ".join(LOGGING_MODES), _logging_mode)] = "ALL"
+    inference_logging: Annotated[str, Setting(" | ".join(texts.LOGGING_MODES), texts.logging_mode)] = "ALL"
     project: Annotated[str, Setting("project the serving belongs to")] = ""
     revision: Annotated[str, Setting("revision this replica runs")] = ""
     replica: Annotated[str, Setting("identity of this replica")] = "0"
     model_version: Annotated[str, Setting("version of the model served", env="MODEL_VERSION")] = ""
-    drain_seconds: Annotated[float, Setting("time given to calls in flight when stopping", _seconds)] = 10.0
-    stuck_seconds: Annotated[float, Setting("not ready while one call runs longer", _seconds)] = 300.0
+    drain_seconds: Annotated[float, Setting("time given to calls in flight when stopping", texts.seconds)] = (
+        10.0
+    )
+    stuck_seconds: Annotated[float, Setting("not ready while one call runs longer", texts.seconds)] = 300.0
     arguments: tuple[str, ...] = ()
 
     @property
     def files_dir(self) -> Path | None:
         """The artifact's files: where they were said to be, else beside the script."""
-        return self.artifact_dir or (self.script.parent if self.script else None)
+        code = self.script or self.transformer
+        return self.artifact_dir or (code.parent if code else None)
 
     def export(self) -> None:
         """Let user code, and the stand-in packages, see where the model's files are."""
@@ -176,11 +139,17 @@ def read(argv: Sequence[str] | None = None) -> Config:
         if text:
             values[name] = _parse(setting, text)
     config = Config(**values)
-    if config.script is None:
+    code = config.script or config.transformer
+    if code is None:
         raise _invalid("HOPYARD_SCRIPT is not set; give the path of the .py file to serve")
+    if config.script is None and config.predictors_file is None:
+        raise _invalid(
+            "HOPYARD_TRANSFORMER is set without HOPYARD_SCRIPT; name the script, or in HOPYARD_PREDICTORS_FILE "
+            "the file that lists the predictors"
+        )
     return dataclasses.replace(
         config,
-        model_name=config.model_name or writable(config.script.stem),
+        model_name=config.model_name or writable(code.stem),
         shared_host=config.shared_host or config.host,
     )
 
@@ -195,7 +164,7 @@ def reloads() -> bool:
     """Whether HOPYARD_RELOAD asks for the watch over the script."""
     text = os.environ.get("HOPYARD_RELOAD", "")
     return bool(text) and _parse(
-        Setting("on: start again when the script changes", _switch, "HOPYARD_RELOAD"), text
+        Setting("on: start again when the script changes", texts.switch, "HOPYARD_RELOAD"), text
     )
 
 

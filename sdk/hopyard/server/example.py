@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -13,7 +14,8 @@ import orjson
 from hopyard.server.batcher import part_of
 from hopyard.server.bodies import codec, v2
 from hopyard.server.bodies.tensors import Tensor, TensorRequest, TensorResponse, datatype_of, numpy_module
-from hopyard.server.failures import Failure, one_line, trimmed_traceback
+from hopyard.server.bodies.v2_requests import are_tensors
+from hopyard.server.failures import Failure, one_line, place_of, trimmed_traceback
 from hopyard.server.flavors import Alone, Exchange, Model, Operation
 from hopyard.server.http.requests import NOBODY, Request
 from hopyard.server.replies import Problem, Reply
@@ -24,19 +26,28 @@ SLOW_SECONDS = 0.5
 CLOSE = 1e-6
 
 Run = Callable[[Operation, Any], Awaitable[Any]]
+Question = tuple[str, Exchange, Any]  # the name of the exchange, and what it is asked
 
 log = logging.getLogger(__name__)
 
 
 def examples_of(path: Path, model: Model, run: Run) -> list["Example"]:
-    """The stored example, and where its rows make an array the same rows asked as tensors. Raises Failure."""
-    key, exchange, asked = _question(path, model)
+    """Return the stored example, and where its rows make an array the same rows asked as tensors. Raises Failure."""
+    return examples_asked(path, model, run, question_of(path, model))
+
+
+def examples_asked(path: Path, model: Model, run: Run, question: Question) -> list["Example"]:
+    """Return the examples of a question, wherever it came from. Raises Failure."""
+    key, exchange, asked = question
     try:
         payload = exchange.decode(asked)
     except Problem as problem:
-        raise _wrong(path, problem.sentence) from None
+        raise wrong(path, problem.sentence) from None
     first = Example(key, exchange, asked, payload, run)
-    if model.tensors is None or key == "tensors" or model.tensors.operation is exchange.operation:
+    operation = exchange.operation
+    if model.tensors is None or key == "tensors" or model.tensors.operation is operation:
+        return [first]
+    if not operation.is_rowwise:
         return [first]
     asked_as_tensors = None if isinstance(payload, Alone) else _as_tensors(_rows(payload), model)
     if asked_as_tensors is None:
@@ -50,11 +61,12 @@ def examples_of(path: Path, model: Model, run: Run) -> list["Example"]:
 
 class Example:
     """One way of asking a model with its example. `run` runs an operation where requests will be run; `key` names
-    the exchange.
+    the exchange. `behind` is awaited with the answer, where a transformer has a say in it.
     """
 
     def __init__(self, key: str, exchange: Exchange, asked: Any, payload: Any, run: Run) -> None:
         self.key = key
+        self.behind: Callable[[Any], Awaitable[Any]] | None = None
         self._exchange = exchange
         self._asked = asked
         self._payload = payload
@@ -62,17 +74,23 @@ class Example:
 
     async def predict(self) -> None:
         """Make the prediction. Raises Failure PredictFailed or OutOfMemory."""
-        try:
-            answer = self._exchange.encode(
-                await self._run(self._exchange.operation, self._payload), self._asked
-            )
-            if isinstance(answer, Reply) and answer.status >= 400:
-                raise ValueError(answer.body.decode(errors="replace"))
-        except BaseException as error:
-            _let_through_cancellation()
-            reason = f"The input example could not be predicted: {one_line(error)}; correct the script."
-            code = "OutOfMemory" if isinstance(error, MemoryError) else "PredictFailed"
-            raise Failure(code, reason, trimmed_traceback(error)) from None
+        value = await self.value()
+        with worded():
+            answer = self.answer(value)
+            if self.behind is not None:
+                await self.behind(answer)
+
+    async def value(self) -> Any:
+        """Return what the model makes of it. Raises Failure PredictFailed or OutOfMemory."""
+        with worded():
+            return await self._run(self._exchange.operation, self._payload)
+
+    def answer(self, value: Any) -> Any:
+        """Return what a caller would be sent. Raises what encoding raises, and ValueError for an error's status."""
+        answer = self._exchange.encode(value, self._asked)
+        if isinstance(answer, Reply) and answer.status >= 400:
+            raise ValueError(answer.body.decode(errors="replace"))
+        return answer
 
     async def refute(self) -> str:
         """Why rows of several requests must not be predicted together; empty if it was proven that they may."""
@@ -114,17 +132,18 @@ class Example:
         return orjson.loads(answer.body if isinstance(answer, Reply) else answer)
 
 
-def _question(path: Path, model: Model) -> tuple[str, Exchange, Any]:
+def question_of(path: Path, model: Model) -> Question:
+    """Return what the stored example asks. Raises Failure ConfigurationInvalid."""
     request = _Request(_read(path))
     try:
         document = codec.parse(request.body)
     except codec.BadBody as error:
-        raise _wrong(path, error.sentence) from None
-    if isinstance(document, dict) and _has_tensors(document) and model.tensors:
+        raise wrong(path, error.sentence) from None
+    if isinstance(document, dict) and are_tensors(document.get("inputs")) and model.tensors:
         try:
             return "tensors", model.tensors, v2.read(request, model.name, model.version)
         except Problem as problem:
-            raise _wrong(path, problem.sentence) from None
+            raise wrong(path, problem.sentence) from None
     if isinstance(document, list):
         are_rows = not document or isinstance(document[0], list | dict)
         request.body = orjson.dumps({"instances": document if are_rows else [document]})
@@ -146,8 +165,23 @@ def _as_tensors(rows: Any, model: Model) -> TensorRequest | None:
     return TensorRequest(model.name, [tensor], model.version, request_id="input-example")
 
 
-def _wrong(path: Path, sentence: str) -> Failure:
+def wrong(path: Path, sentence: str) -> Failure:
+    """The example is no question."""
     return Failure("ConfigurationInvalid", f"The input example {path} is wrong. {sentence}")
+
+
+@contextmanager
+def worded() -> Iterator[None]:
+    """Make a Failure of whatever user code raises."""
+    try:
+        yield
+    except BaseException as error:
+        _let_through_cancellation()
+        name, line = place_of(error) or ("", 0)
+        at = f" (line {line} of {name})" if line else ""
+        reason = f"The input example could not be predicted: {one_line(error)}{at}; correct the script."
+        code = "OutOfMemory" if isinstance(error, MemoryError) else "PredictFailed"
+        raise Failure(code, reason, trimmed_traceback(error)) from None
 
 
 def _let_through_cancellation() -> None:
@@ -170,15 +204,6 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise Failure("ConfigurationInvalid", f"The input example {path} cannot be read: {error}.") from None
-
-
-def _has_tensors(document: dict[str, Any]) -> bool:
-    inputs = document.get("inputs")
-    return (
-        isinstance(inputs, list)
-        and bool(inputs)
-        and all(isinstance(each, dict) and {"name", "shape", "datatype"} <= each.keys() for each in inputs)
-    )
 
 
 def _rows(payload: Any) -> Any:

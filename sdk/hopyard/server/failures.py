@@ -1,10 +1,12 @@
 """What stops a server from serving: a code, a sentence for the user, and the user's own traceback."""
 
+import sysconfig
 import traceback
 from pathlib import Path
 
 EVIDENCE_CHARS = 8 * 1024
 _OURS = str(Path(__file__).parent)
+_STDLIB = sysconfig.get_path("stdlib")
 
 
 class Failure(Exception):
@@ -55,6 +57,16 @@ def one_line(error: BaseException) -> str:
     return text if len(text) <= 2000 else f"{text[:2000]}..."
 
 
+def place_of(error: BaseException) -> tuple[str, int] | None:
+    """Name of the file and line where an error last came through code that its author wrote; None where nowhere."""
+    frames = [
+        (Path(frame.f_code.co_filename).name, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if _is_authored(frame.f_code.co_filename)
+    ]
+    return frames[-1] if frames else None
+
+
 def _trim(report: traceback.TracebackException) -> None:
     """Not by recursion: errors raised while handling errors make long chains."""
     seen: set[int] = set()
@@ -71,3 +83,7 @@ def _trim(report: traceback.TracebackException) -> None:
 
 def _is_ours(filename: str) -> bool:
     return filename.startswith((_OURS, "<frozen importlib"))
+
+
+def _is_authored(filename: str) -> bool:
+    return not filename.startswith((_OURS, _STDLIB, "<")) and "site-packages" not in filename

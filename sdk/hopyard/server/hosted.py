@@ -11,7 +11,10 @@ from hopyard.server.failures import one_line
 from hopyard.server.flavors import Exchange, Model, Operation
 from hopyard.server.metrics import Counters, Metrics
 from hopyard.server.replies import Problem
-from hopyard.server.runners import Abandoned, Coroutines, ModelThread, Runner
+from hopyard.server.runners import Abandoned, Coroutines, Done, ModelThread, Runner
+from hopyard.server.transformers.errands import Errand
+from hopyard.server.transformers.front import Behind, Front
+from hopyard.server.transformers.transformer import Handlers
 
 PROBE_SECONDS = 2.0
 
@@ -21,6 +24,10 @@ log = logging.getLogger(__name__)
 class Call(RowsJob, Protocol):
     """One inference under way; `finish` is called exactly once, on the event loop."""
 
+    @property
+    def request_id(self) -> bytes: ...
+    @property
+    def key_id(self) -> str | None: ...
     def finish(self, value: Any, error: BaseException | None) -> None: ...
 
 
@@ -77,6 +84,7 @@ class Hosted:
         self.consecutive_failures = 0
         self.last_error: str | None = None
         self.thread = thread
+        self._threads: tuple[ModelThread, ...] = (thread,)
         self._coroutines = Coroutines(loop)
         self._loop = loop
         self._metrics = metrics
@@ -94,17 +102,20 @@ class Hosted:
         exchanges = model.exchanges()
         only = self._batching.only if self._batching else None
         joined = {id(each.operation) for key, each in exchanges.items() if only is None or key in only}
+        finish = self.finish if model.transformer is None else self._hand_back
         submits = {
-            id(each.operation): self._submit(each.operation, may_join=id(each.operation) in joined)
+            id(each.operation): self._submit(each.operation, finish, may_join=id(each.operation) in joined)
             for each in exchanges.values()
         }
 
         def door(verb: str, exchange: Exchange) -> Door:
-            operation = exchange.operation
-            submit = submits[id(operation)]
+            submit = submits[id(exchange.operation)]
+            if front is not None:
+                exchange, submit = front.before(verb, exchange, submit)
             counters = self._metrics.counters(self.name, verb or "metadata")
             return Door(self, verb, exchange, submit=submit, counters=counters)
 
+        front = self._front(model, submits)
         self.model = model
         self.verbs = {verb: door(verb, exchange) for verb, exchange in model.verbs.items()}
         self.operations = {name: door(name, exchange) for name, exchange in model.operations.items()}
@@ -128,7 +139,7 @@ class Hosted:
     @property
     def trouble(self) -> str:
         """Why no prediction can be expected to work, as far as is known without a probe; empty if nothing."""
-        seconds = self.thread.call_seconds
+        seconds = max(thread.call_seconds for thread in self._threads)
         if seconds > self._stuck_seconds:
             return f"A prediction has been running for {seconds:.0f} s."
         return self.reason or self.model.trouble()
@@ -177,20 +188,45 @@ class Hosted:
             log.exception("An error of the model could not be described")
             return None
 
+    def _hand_back(self, call: Call, value: Any, error: BaseException | None) -> None:
+        """To the transformer, where it asked: how that call went is only known behind both."""
+        if type(call) is Errand:
+            call.finish(value, error)
+        else:
+            self.finish(call, value, error)
+
     async def _probe(self) -> str:
-        if not self.thread.alive:
-            return "The thread that runs predictions has ended."
-        if self.thread.busy:
-            return ""
-        try:
-            await asyncio.wait_for(self.thread.call(lambda: None), PROBE_SECONDS)
-        except TimeoutError:
-            if not self.thread.busy:
-                return f"The thread that runs predictions has not answered for {PROBE_SECONDS:g} s."
+        for thread in self._threads:
+            if trouble := await _probe(thread):
+                return trouble
         return ""
 
-    def _submit(self, operation: Operation, *, may_join: bool) -> Callable[[Call], None]:
+    def _front(self, model: Model, submits: Mapping[int, Callable[[Call], None]]) -> Front | None:
+        """What stands before the doors of a model that has a transformer."""
+        if model.transformer is None:
+            return None
+        thread = model.transformer.seated(self._loop, self._concurrency)
+        self._threads = tuple({self.thread, thread})
+        observe = self._metrics.observe_stage
+        handlers = Handlers(model.transformer, thread, observe, model=self.name)
+        behind = Behind(submits, self.thread)
+        return Front(model, handlers, behind=behind, observe=observe, finish=self.finish)
+
+    def _submit(self, operation: Operation, finish: Done, *, may_join: bool) -> Callable[[Call], None]:
         run = Runner(operation, self.thread, self._coroutines)
         if operation.is_rowwise and may_join and self._batching:
-            return Batcher(run, self.finish, self._batching, self._loop, slots=self._concurrency)
-        return lambda call: run(call, self.finish)
+            return Batcher(run, finish, self._batching, self._loop, slots=self._concurrency)
+        return lambda call: run(call, finish)
+
+
+async def _probe(thread: ModelThread) -> str:
+    if not thread.alive:
+        return "The thread that runs predictions has ended."
+    if thread.busy:
+        return ""
+    try:
+        await asyncio.wait_for(thread.call(lambda: None), PROBE_SECONDS)
+    except TimeoutError:
+        if not thread.busy:
+            return f"The thread that runs predictions has not answered for {PROBE_SECONDS:g} s."
+    return ""

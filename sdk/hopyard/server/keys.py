@@ -47,6 +47,11 @@ class KeyRing:
         self._broken = ""
         self.refresh()
 
+    @property
+    def internal(self) -> bytes:
+        """The token that lets the platform's own processes in; empty if there is none."""
+        return self._file.internal
+
     def refresh(self) -> None:
         """Read the file again if it changed; a file that cannot be read leaves the last good one in force."""
         try:

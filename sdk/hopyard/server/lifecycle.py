@@ -10,7 +10,7 @@ from pathlib import Path
 
 import uvloop
 
-from hopyard.server import config, output, reports
+from hopyard.server import config, output, preflight, reports, verification
 from hopyard.server.answering import Announce, Announcement, Answering, Told, inference_log
 from hopyard.server.config import Config
 from hopyard.server.failures import Failure, one_line, whole_traceback
@@ -36,12 +36,14 @@ def main(argv: Sequence[str] | None = None, *, announce: Announce | None = None)
         settings = config.read(words)
         termination_file = settings.termination_file
         settings.export()
-        if reloads or settings.workers > 1:
+        status = 0
+        if settings.preflight:
+            status = _preflight(settings)
+        elif reloads or settings.workers > 1:
             supervising.run(settings, words, reloads=reloads, announce=announce)
         else:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(Server(settings, announce).run())
-        status = 0
     except Failure as failure:
         _report(failure, termination_file)
         status = FATAL_STATUS
@@ -50,6 +52,14 @@ def main(argv: Sequence[str] | None = None, *, announce: Announce | None = None)
         _report(Failure("Internal", reason, whole_traceback(error)), termination_file)
         status = FATAL_STATUS
     _leave_soon(status)
+    return status
+
+
+def _preflight(settings: Config) -> int:
+    """Check instead of serving. What user code left running must not hold up the end."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        status = 0 if runner.run(preflight.run(settings)) else FATAL_STATUS
+        _leave_soon(status)
     return status
 
 
@@ -103,6 +113,7 @@ class Server:
         if settings.shared_port is not None:
             bound = bind(settings.shared_host, settings.shared_port, shared=True)
             self._shared = Listener(bound, self._answering.http)
+        await asyncio.to_thread(verification.verify, settings)
         models, batching = await self._answering.prepare()
         if self._shared:
             await self._shared.join()

@@ -7,23 +7,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from hopyard.server.failures import Failure, one_line, trimmed_traceback
+from hopyard.server.distributions import distribution_of
+from hopyard.server.failures import Failure, one_line, place_of, trimmed_traceback
 from hopyard.server.flavors import Flavor, Host, Model, kserve, mlrun, predict
 
 FLAVORS: tuple[Flavor, ...] = (mlrun, kserve, predict)
 LISTED_FILES = 40
-DISTRIBUTIONS = {
-    "attr": "attrs",
-    "bs4": "beautifulsoup4",
-    "cv2": "opencv-python",
-    "dateutil": "python-dateutil",
-    "dotenv": "python-dotenv",
-    "google.protobuf": "protobuf",
-    "PIL": "pillow",
-    "skimage": "scikit-image",
-    "sklearn": "scikit-learn",
-    "yaml": "pyyaml",
-}
+
+Found = tuple[Flavor, Any]
 
 
 def load(script: Path, host: Host, *, arguments: Sequence[str] = ()) -> list[Model]:
@@ -32,20 +23,36 @@ def load(script: Path, host: Host, *, arguments: Sequence[str] = ()) -> list[Mod
     A script that starts its server itself is run as the main program, with its arguments, and hands its models
     over through `host`; this then returns when the server stops.
     """
-    with _worded(script, host.files_dir, importing=True):
-        source = _source(script)
+    module = run(script, host, arguments=arguments)
+    return [] if module is None else build(find(module, script, host), script, host)
+
+
+def run(script: Path, host: Host, *, arguments: Sequence[str] = ()) -> ModuleType | None:
+    """Import `script`; None if it started its server, which has ended then. Raises Failure."""
+    with worded(script, host.files_dir, importing=True):
+        source = source_of(script)
         preparation = kserve.prepare(source, host)
-        module = _import(script, source, preparation, arguments)
-        if preparation.handed_over:
-            return []
-        flavor, found = _find(module, script, host)
-    with _worded(script, host.files_dir, importing=False):
-        return flavor.build(found, host)
+        module = imported(script, source, preparation, arguments)
+        return None if preparation.handed_over else module
 
 
-def _import(
+def find(module: ModuleType, script: Path, host: Host) -> Found:
+    """Return what the first flavor that finds something would serve. Raises Failure."""
+    with worded(script, host.files_dir, importing=True):
+        return _find(module, script, host)
+
+
+def build(found: Found, script: Path, host: Host) -> list[Model]:
+    """Construct and describe what was found. Raises Failure."""
+    flavor, thing = found
+    with worded(script, host.files_dir, importing=False):
+        return flavor.build(thing, host)
+
+
+def imported(
     script: Path, source: bytes, preparation: kserve.Preparation, arguments: Sequence[str]
 ) -> ModuleType:
+    """Run a script as a module, with its folder on the path and its arguments in `sys.argv`."""
     path = script.absolute()
     module = ModuleType("__main__" if preparation.run_as_main else _module_name(path.stem))
     module.__file__ = str(path)
@@ -59,20 +66,22 @@ def _import(
 
 
 def _module_name(stem: str) -> str:
-    return stem if stem.isidentifier() and stem not in sys.modules else "hopyard_script"
+    names = (stem, "hopyard_script", "hopyard_transformer")
+    return next((name for name in names if name.isidentifier() and name not in sys.modules), names[-1])
 
 
-def _source(path: Path) -> bytes:
+def source_of(path: Path, *, role: str = "the script ") -> bytes:
+    """Return the bytes of a script. Raises Failure ScriptNotFound."""
     try:
         return path.read_bytes()
     except OSError as error:
         raise Failure(
             "ScriptNotFound",
-            f"The script {path} cannot be read ({error.strerror}); check its path and that it was uploaded.",
+            f"{_capital(role)}{path} cannot be read ({error.strerror}); check its path and that it was uploaded.",
         ) from None
 
 
-def _find(module: ModuleType, script: Path, host: Host) -> tuple[Flavor, Any]:
+def _find(module: ModuleType, script: Path, host: Host) -> Found:
     for flavor in FLAVORS:
         found = flavor.find(module, host)
         if found is not None:
@@ -89,45 +98,59 @@ def _find(module: ModuleType, script: Path, host: Host) -> tuple[Flavor, Any]:
 
 
 @contextmanager
-def _worded(script: Path, files_dir: Path | None, *, importing: bool) -> Iterator[None]:
+def worded(script: Path, files_dir: Path | None, *, importing: bool, role: str = "") -> Iterator[None]:
+    """Make a `Failure` of whatever goes wrong; `role` stands before the script's name where it is not the model's."""
     try:
         yield
     except Failure:
         raise
     except BaseException as error:
-        code, reason = _explain(error, script, files_dir, importing=importing)
+        code, reason = _explain(error, script, files_dir, importing=importing, role=role)
         raise Failure(code, reason, trimmed_traceback(error)) from None
 
 
 def _explain(
-    error: BaseException, script: Path, files_dir: Path | None, *, importing: bool
+    error: BaseException, script: Path, files_dir: Path | None, *, importing: bool, role: str
 ) -> tuple[str, str]:
-    where = f"importing {script.name}" if importing else f"building the model of {script.name}"
+    doing = f"importing {role}" if importing else f"building {role or 'the model of '}"
+    where = doing + script.name
+    at = where + _line(error, script)
     if isinstance(error, SyntaxError) and importing:
-        return "ScriptSyntaxError", _syntax(error, script)
+        return "ScriptSyntaxError", _syntax(error, script, role)
     if isinstance(error, ModuleNotFoundError) and error.name:
-        return "DependencyMissing", _dependency(error.name, where)
+        return "DependencyMissing", _dependency(error.name, at)
     if isinstance(error, FileNotFoundError):
-        return "ModelFileMissing", _missing_file(error, where, files_dir)
+        return "ModelFileMissing", _missing_file(error, at, files_dir)
     if isinstance(error, MemoryError):
         return "OutOfMemory", f"Memory ran out while {where}; give the serving more memory."
     if isinstance(error, SystemExit):
-        said = f"sys.exit({error.code!r}) was called while {where}"
+        said = f"sys.exit({error.code!r}) was called while {at}"
         return ("ImportFailed" if importing else "LoadFailed"), f"{said}; a served script must not exit."
     code = "ImportFailed" if importing else "LoadFailed"
-    return code, f"{one_line(error)}, raised while {where}; correct the script and try again."
+    return code, f"{one_line(error)}, raised while {at}; correct the script and try again."
 
 
-def _syntax(error: SyntaxError, script: Path) -> str:
+def _line(error: BaseException, script: Path) -> str:
+    name, line = place_of(error) or ("", 0)
+    if not line:
+        return ""
+    return f" (line {line})" if name == script.name else f" (line {line} of {name})"
+
+
+def _syntax(error: SyntaxError, script: Path, role: str) -> str:
     if error.filename and Path(error.filename).name != script.name:
-        script = Path(error.filename)
+        script, role = Path(error.filename), ""
     line = f" on line {error.lineno}" if error.lineno else ""
-    return f"{script.name} is not valid Python{line}: {error.msg}; correct it and try again."
+    return f"{_capital(role)}{script.name} is not valid Python{line}: {error.msg}; correct it and try again."
+
+
+def _capital(role: str) -> str:
+    return role[:1].upper() + role[1:]
 
 
 def _dependency(module: str, where: str) -> str:
     package = module.partition(".")[0]
-    distribution = DISTRIBUTIONS.get(module) or DISTRIBUTIONS.get(package, package)
+    distribution = distribution_of(module)
     if package in sys.modules and module != package:
         return (
             f"The installed {distribution} has no module {module}, needed while {where}; "
@@ -135,7 +158,7 @@ def _dependency(module: str, where: str) -> str:
         )
     return (
         f"{package} is not installed, needed while {where}; "
-        f"add {distribution} to the environment that replicas run in."
+        f"add {distribution} to the environment that replicas run in, as a line of its requirements.txt."
     )
 
 

@@ -1,8 +1,10 @@
-"""The two small files the platform reads: where this server listens, and why it ended."""
+"""The small files the platform reads: where this server listens, why it ended, what pre-flight found."""
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hopyard.server.failures import Failure
 
@@ -16,6 +18,11 @@ def write_termination(path: Path, failure: Failure) -> None:
     """Publish `{"code", "reason", "evidence"}`."""
     known = {"code": failure.code, "reason": failure.reason, "evidence": failure.evidence}
     _write(path, json.dumps(known))
+
+
+def write_preflight(path: Path, checks: Sequence[Mapping[str, Any]]) -> None:
+    """Publish `{"code": "Preflight", "checks": [...]}`."""
+    _write(path, json.dumps({"code": "Preflight", "checks": checks}))
 
 
 def _write(path: Path, text: str) -> None:

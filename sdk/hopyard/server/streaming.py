@@ -9,6 +9,7 @@ from hopyard.server.bodies import codec
 from hopyard.server.hosted import Hosted
 from hopyard.server.http.requests import Request
 from hopyard.server.replies import Problem, Reply
+from hopyard.server.runners import ModelThread
 
 KEPT_BYTES = 64 * 1024
 CLIENT_LEFT = 499  # nginx's number for a client that closed before its answer
@@ -17,7 +18,7 @@ Describe = Callable[[BaseException], Problem]
 
 log = logging.getLogger(__name__)
 _tasks: set[asyncio.Task[None]] = set()
-_END = object()
+END = object()
 
 
 def send(request: Request, reply: Reply, hosted: Hosted, *, describe: Describe, done: Streamed) -> None:
@@ -29,18 +30,18 @@ def send(request: Request, reply: Reply, hosted: Hosted, *, describe: Describe, 
 
 async def _send(request: Request, reply: Reply, hosted: Hosted, describe: Describe, done: Streamed) -> None:
     sent, error, problem = bytearray(), None, None
-    pieces = _Pieces(reply.stream, hosted)
+    pieces = Pieces(reply.stream, hosted.thread)
     try:
         # The first piece decides whether there is an answer at all.
         piece = await pieces.next()
-        data = b"" if piece is _END else codec.piece(piece)
+        data = b"" if piece is END else codec.piece(piece)
         request.begin(reply.status, headers=reply.headers, content_type=reply.content_type)
-        while piece is not _END and not request.abandoned:
+        while piece is not END and not request.abandoned:
             if len(sent) < KEPT_BYTES:
                 sent += data[: KEPT_BYTES - len(sent)]
             await request.write(data)
             piece = await pieces.next()
-            data = b"" if piece is _END else codec.piece(piece)
+            data = b"" if piece is END else codec.piece(piece)
         request.end()
     except BaseException as raised:  # an iterator of the user's may raise anything
         error = raised
@@ -59,17 +60,17 @@ async def _send(request: Request, reply: Reply, hosted: Hosted, describe: Descri
         done(problem.status, bytes(sent), problem.sentence)
 
 
-class _Pieces:
+class Pieces:
     """The user's iterator: an async one on the event loop, a sync one in the model's thread."""
 
-    def __init__(self, stream: Any, hosted: Hosted) -> None:
-        self._thread = hosted.thread
+    def __init__(self, stream: Any, thread: ModelThread) -> None:
+        self._thread = thread
         self._stream = stream
         self._is_async = hasattr(stream, "__aiter__")
         self._iterator: Any = None
 
     async def next(self) -> Any:
-        """Return the next piece, or `_END`."""
+        """Return the next piece, or `END`."""
         if not self._is_async:
             return await self._thread.call(self._next)
         if self._iterator is None:
@@ -78,12 +79,12 @@ class _Pieces:
         try:
             return await anext(self._iterator)
         except StopAsyncIteration:
-            return _END
+            return END
 
     def _next(self) -> Any:
         if self._iterator is None:
             self._iterator = iter(self._stream)
-        return next(self._iterator, _END)
+        return next(self._iterator, END)
 
     async def close(self) -> None:
         """Let a generator clean up, where it ran; also one whose client left before its end."""

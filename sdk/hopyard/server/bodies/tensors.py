@@ -144,7 +144,8 @@ class RequestedOutput:
 class TensorRequest:
     """A V2 inference request. `headers` have lower-case names. `is_raw`: some input came as raw bytes.
 
-    `outputs` None means all. `id` is empty unless the caller gave one; `request_id` is the server's.
+    `outputs` None means all. `id` is empty unless the caller gave one; `request_id` is the server's. `key_id` is
+    only set on what a transformer asks its predictor.
     """
 
     model_name: str
@@ -158,6 +159,7 @@ class TensorRequest:
     is_raw: bool = False
     request_id: str = ""
     notes: Any = None
+    key_id: str | None = None
 
 
 @dataclass(slots=True)

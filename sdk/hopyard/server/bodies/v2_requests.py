@@ -56,6 +56,15 @@ def _asked(request: Request, name: str, version: str, body: bytes, raw: memoryvi
     )
 
 
+def are_tensors(inputs: Any) -> bool:
+    """Whether this is the list of inputs of a V2 request, and no rows."""
+    return (
+        isinstance(inputs, list)
+        and bool(inputs)
+        and all(isinstance(each, dict) and {"name", "shape", "datatype"} <= each.keys() for each in inputs)
+    )
+
+
 class _Raw:
     """The bytes behind the JSON, handed out in the order of the inputs."""
 

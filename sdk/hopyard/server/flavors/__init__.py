@@ -21,9 +21,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hopyard.server.replies import Problem, Reply
+
+if TYPE_CHECKING:
+    from hopyard.server.transformers.transformer import Transformer
 
 
 class Alone:
@@ -86,7 +89,8 @@ class Model:
     `problem(error)`: what an exception of user code means to the caller; None for the usual 500.
     `absent(name, names)`: how this style says that it has no such model; None for the usual 404.
     `load()` builds the model anew, after an unload or on demand; `unload()` lets the user's object go. Both
-    run in the model's thread.
+    run in the model's thread. `transformer`: the user's other code, which whoever hosts the model lets every
+    question and answer pass.
     """
 
     name: str
@@ -102,6 +106,7 @@ class Model:
     absent: Callable[[str, Sequence[str]], Problem] | None = None
     load: Callable[[], "Model"] | None = None
     unload: Callable[[], None] | None = None
+    transformer: "Transformer | None" = None
 
     @property
     def key(self) -> str:

@@ -39,11 +39,7 @@ def build(found: type, host: Host) -> list[Model]:
     }
     first = next((verb for verb in INFER if verb in operations), None)
     if first is None:
-        raise Failure(
-            "MethodMissing",
-            f"The class {found.__name__} in {_file(found)} has none of the methods "
-            "predict, classify and regress; add at least predict(self, inputs).",
-        )
+        raise nothing_to_call(found)
     kinds = {verb: _kind(methods[verb]) for verb in operations}
     encode = _encoder(host.name)
     verbs = {
@@ -73,6 +69,14 @@ def build(found: type, host: Host) -> list[Model]:
             unload=unload,
         )
     ]
+
+
+def nothing_to_call(found: type) -> Failure:
+    return Failure(
+        "MethodMissing",
+        f"The class {found.__name__} in {_file(found)} has none of the methods "
+        "predict, classify and regress; add at least predict(self, inputs).",
+    )
 
 
 def _taking(method: Any) -> Any:

@@ -61,6 +61,7 @@ class Request:
     body = b""
     id = b""
     is_http_1_0 = False
+    key_id: str | None = None  # only set on what a transformer asks its predictor
     keep_alive = True
     method = b""
     notes: Any = None

@@ -1,4 +1,4 @@
-"""What a server that is edited watches: the script's folder for Python files, and the model's files."""
+"""What a server that is edited watches: the scripts' folders for Python files, and the model's files."""
 
 import asyncio
 import os
@@ -31,11 +31,10 @@ class Watch:
     """Looks again and again; a change is noticed however often it happens between two looks."""
 
     def __init__(self, settings: Config) -> None:
-        script = settings.script
-        assert script is not None
-        self._code = script.absolute().parent
+        scripts = [path for path in (settings.script, settings.transformer) if path is not None]
+        self._code = sorted({path.absolute().parent for path in scripts})
         self._files = settings.artifact_dir.absolute() if settings.artifact_dir else None
-        self._alone = [path for path in (script, settings.input_example) if path is not None]
+        self._alone = [*scripts, *([settings.input_example] if settings.input_example else [])]
         self._stamps = self._look()
 
     async def changed(self) -> str:
@@ -65,7 +64,8 @@ class Watch:
 
     def _paths(self) -> Iterator[Path]:
         yield from self._alone
-        yield from (path for path in _below(self._code) if path.suffix == ".py")
+        for folder in self._code:
+            yield from (path for path in _below(folder) if path.suffix == ".py")
         if self._files is not None:
             yield from _below(self._files)
 

@@ -13,6 +13,7 @@ from socket import socket
 
 import uvloop
 
+from hopyard.server import verification
 from hopyard.server.answering import STOPPING, Announce, Announcement
 from hopyard.server.config import Config
 from hopyard.server.dataplane import LOADING
@@ -48,7 +49,7 @@ def run(settings: Config, argv: Sequence[str], *, reloads: bool, announce: Annou
     plan = Plan(settings, argv, dict(os.environ), reloads, announce)
     ports = Ports.bound(settings)
     started = None
-    imported = imports_never(settings.script)
+    imported = imports_never(settings.script) or imports_never(settings.transformer)
     if imported and not reloads:
         log.info(
             "Each worker loads the script itself: it imports %s, which does not survive a fork", imported
@@ -93,7 +94,7 @@ class Supervisor:
     # Workers
 
     async def _serve(self) -> None:
-        """Load once and fork, or have each worker load. Raises Failure."""
+        """Load once and fork, or have each worker load what is verified once. Raises Failure."""
         fallback = Spawning(self._plan.argv, self._plan.environment)
         starter: Starter = fallback
         if self._template is not None:
@@ -102,6 +103,8 @@ class Supervisor:
                 starter = self._template
             except Unforkable as reason:
                 log.info("Each worker loads the script itself: %s", reason)
+        else:
+            await asyncio.to_thread(verification.verify, self._settings)
         self._workers = Workers(
             self._settings.workers,
             starter=starter,

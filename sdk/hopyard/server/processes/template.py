@@ -17,14 +17,17 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from hopyard.server import verification
 from hopyard.server.config import Config
 from hopyard.server.failures import Failure, one_line, whole_traceback
 from hopyard.server.flavors import Model
-from hopyard.server.loading import load_script
+from hopyard.server.loading import load_script, load_transformer
 from hopyard.server.metrics import Metrics
 from hopyard.server.processes.forking import die_with, obstacle, open_files
 from hopyard.server.processes.worker import Worker, run_worker
 from hopyard.server.runners import ModelThread
+from hopyard.server.transformers import loading as transformers
+from hopyard.server.transformers import remote
 
 LONGEST_MESSAGE = 128 * 1024
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
@@ -79,6 +82,9 @@ class Template:
             _end(0)  # what there is to say was said
 
     def _load(self) -> list[Model]:
+        verification.verify(self._settings)
+        if self._settings.script is None:
+            return [remote.model(self._settings)]
         return load_script(
             self._settings, in_thread=self._seat.call, observe=self._seat.observe, hand_over=self._serve
         )
@@ -86,6 +92,8 @@ class Template:
     def _serve(self, models: Sequence[Model]) -> None:
         """Be forked until the server stops. What cannot be forked ends here, and workers load for themselves."""
         self._handed_over = True
+        if self._settings.transformer is not None:
+            models = transformers.before(models, load_transformer(self._settings))
         why = obstacle(self._known)
         if why:
             self._tell(obstacle=why)

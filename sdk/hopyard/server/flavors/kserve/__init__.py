@@ -35,8 +35,10 @@ class Preparation:
         return self._hosting.handed_over
 
 
-def prepare(source: bytes | str, host: Host) -> Preparation:
-    """Get ready for a script, which is not run and need not be valid; before `sys.argv` is its own or after."""
+def prepare(source: bytes | str, host: Host | None) -> Preparation:
+    """Get ready for a script, which is not run and need not be valid; before `sys.argv` is its own or after. Without
+    a host, starting a server does nothing.
+    """
     tree = scripts.parsed(source)
     expected = hosting.expect(host)
     if scripts.imports_kserve(tree):

@@ -64,7 +64,7 @@ def _response(asked: TensorRequest, outputs: list[Tensor], told: Any) -> TensorR
         outputs,
         str(told.model_version or asked.model_version or ""),
         str(told.id or asked.id or asked.request_id or uuid4()),
-        _plain(told.parameters),
+        plain_parameters(told.parameters),
     )
 
 
@@ -72,13 +72,14 @@ def _outputs(value: Any) -> list[Tensor]:
     raw = list(getattr(value, "raw_output_contents", ()))
     if raw or hasattr(value, "raw_output_contents"):
         return [_of_message(each, raw[n] if n < len(raw) else None) for n, each in enumerate(value.outputs)]
-    return [_of_output(each) for each in value.outputs]
+    return [tensor_of(each) for each in value.outputs]
 
 
-def _of_output(output: Any) -> Tensor:
+def tensor_of(output: Any) -> Tensor:
+    """Return the values of an InferOutput or an InferInput."""
     raw = getattr(output, "_raw_data", None)
     values = raw if raw is not None else output.data
-    return _tensor(output.name, output.datatype, output.shape, values, _plain(output.parameters))
+    return _tensor(output.name, output.datatype, output.shape, values, plain_parameters(output.parameters))
 
 
 def _of_message(output: Any, raw: bytes | None) -> Tensor:
@@ -86,7 +87,7 @@ def _of_message(output: Any, raw: bytes | None) -> Tensor:
     if raw is None:
         fields = output.contents.ListFields()
         values = list(fields[0][1]) if fields else []
-    return _tensor(output.name, output.datatype, output.shape, values, _plain(output.parameters))
+    return _tensor(output.name, output.datatype, output.shape, values, plain_parameters(output.parameters))
 
 
 def _described(output: Any, number: int) -> Tensor:
@@ -103,7 +104,7 @@ def _described(output: Any, number: int) -> Tensor:
     shape, datatype = output.get("shape"), output.get("datatype")
     if shape is None or datatype is None:
         return rows.response_of({name: values}, TensorRequest("", [])).outputs[0]
-    return _tensor(name, str(datatype), shape, values, _plain(output.get("parameters")))
+    return _tensor(name, str(datatype), shape, values, plain_parameters(output.get("parameters")))
 
 
 def _tensor(
@@ -127,8 +128,8 @@ def _array(values: Any, datatype: str) -> Any:
     return array if wanted is None or array.dtype == wanted else array.astype(wanted)
 
 
-def _plain(parameters: Any) -> dict[str, Any]:
-    """Parameters as plain values, be they a dict or a map of InferParameter messages."""
+def plain_parameters(parameters: Any) -> dict[str, Any]:
+    """Return parameters as plain values, be they a dict or a map of InferParameter messages."""
     plain = {}
     for name in parameters or ():
         value = parameters[name]

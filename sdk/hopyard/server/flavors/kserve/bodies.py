@@ -53,7 +53,7 @@ def encoder(name: str, manners: Manners) -> Callable[[Any, Any], Any]:
         reply = answer if isinstance(answer, Reply) else Reply(answer)
         if notes.event and reply.stream is None and reply.content_type == JSON:
             reply = cloudevents.wrap(reply.body, notes.event, name, manners)
-        return _with_headers(reply, notes.headers) if notes.headers else reply
+        return with_headers(reply, notes.headers) if notes.headers else reply
 
     return encode
 
@@ -112,8 +112,9 @@ def _kind(content_type: bytes) -> str:
     return "form" if plain == FORM else "bytes"
 
 
-def _with_headers(reply: Reply, headers: Mapping[str, str]) -> Reply:
-    """A content type replaces the server's own."""
+def with_headers(answer: bytes | Reply, headers: Mapping[str, str]) -> Reply:
+    """Return an answer with more headers; a content type replaces the server's own."""
+    reply = answer if isinstance(answer, Reply) else Reply(answer)
     given = next((value for name, value in headers.items() if name.lower() == "content-type"), None)
     content_type = reply.content_type if given is None else line_text(given)
     return Reply(reply.body, reply.status, content_type, reply.headers + lines(headers), reply.stream)

@@ -43,7 +43,7 @@ class Inference:
         if only_raw:
             data = [] if from_grpc else None
         elif tensor.data is None:
-            data = _listed(tensor)
+            data = listed(tensor)
         made = self._types.InferInput(
             tensor.name, list(tensor.shape), tensor.datatype, data, tensor.parameters
         )
@@ -74,8 +74,8 @@ def exchange_parts(
     return decode, encode
 
 
-def _listed(tensor: Tensor) -> list[Any]:
-    """Values that are no list, as the flat list that handlers expect; BYTES that are text as str."""
+def listed(tensor: Tensor) -> list[Any]:
+    """Return values that are no list as the flat list that handlers expect; BYTES that are text as str."""
     values = tensor.as_list()
     if tensor.datatype != "BYTES":
         return values

@@ -117,18 +117,18 @@ def pipeline(instance: Any, verb: str, check: Check, *, name: str) -> Pipeline:
         kind = type(instance).__name__
         reason = f"The class {kind} has no method {verb}; add {verb}(self, payload, headers)."
         raise Failure("MethodMissing", reason)
-    stages = [_stage(instance, verb)]
+    stages = [stage_of(instance, verb)]
     validates, preprocesses, postprocesses = (
         signatures.is_overridden(instance, handler) for handler in ("validate", "preprocess", "postprocess")
     )
     if validates:
-        stages.insert(0, _stage(instance, "validate", label=""))
+        stages.insert(0, stage_of(instance, "validate", label=""))
     elif preprocesses:
         stages.insert(0, Stage("", lambda payload, *_: check(payload), INLINE, reads_headers=False))
     if preprocesses:
-        stages.insert(0, _stage(instance, "preprocess"))
+        stages.insert(0, stage_of(instance, "preprocess"))
     if postprocesses:
-        stages.append(_stage(instance, "postprocess"))
+        stages.append(stage_of(instance, "postprocess"))
     return Pipeline(
         name,
         tuple(stages),
@@ -138,7 +138,8 @@ def pipeline(instance: Any, verb: str, check: Check, *, name: str) -> Pipeline:
     )
 
 
-def _stage(instance: Any, handler: str, *, label: str | None = None) -> Stage:
+def stage_of(instance: Any, handler: str, *, label: str | None = None) -> Stage:
+    """Return one handler of a model as it is to be called."""
     method = getattr(instance, handler)
     answers_headers = bool(getattr(instance, "required_response_headers", False))
     takes = signatures.takes(

@@ -10,9 +10,12 @@ _SEES_ALL = {"locals", "vars", "eval", "exec"}
 
 def is_overridden(instance: Any, name: str) -> bool:
     """Whether a method is the user's own, and not the one of KServe's base classes."""
-    if name in getattr(instance, "__dict__", {}):
-        return True
-    owner = next((each for each in type(instance).__mro__ if name in vars(each)), None)
+    return name in getattr(instance, "__dict__", {}) or overrides(type(instance), name)
+
+
+def overrides(kind: type, name: str) -> bool:
+    """Whether the class has a method of its own, or of the user's, for one of KServe's."""
+    owner = next((each for each in kind.__mro__ if name in vars(each)), None)
     return owner is not None and owner is not object and owner.__module__ != "kserve.model"
 
 

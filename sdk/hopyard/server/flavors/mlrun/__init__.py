@@ -14,7 +14,7 @@ from hopyard.server.flavors.mlrun.addressing import Address, address
 from hopyard.server.flavors.mlrun.hosting import STYLE
 from hopyard.server.flavors.mlrun.plan import Plan, Route
 
-__all__ = ["STYLE", "Address", "address", "build", "find"]
+__all__ = ["STYLE", "Address", "address", "build", "find", "only"]
 
 
 def find(module: ModuleType, host: Host) -> Plan | list[type] | None:
@@ -38,6 +38,11 @@ def build(found: Plan | list[type], host: Host) -> list[Model]:
     """
     if isinstance(found, Plan):
         return assembly.models_of(found, host)
+    return assembly.models_of(_plan_of(only(found), host), host)
+
+
+def only(found: list[type]) -> type:
+    """Return the one class. Raises Failure ClassAmbiguous."""
     if len(found) > 1:
         names = ", ".join(each.__name__ for each in found)
         raise Failure(
@@ -45,7 +50,7 @@ def build(found: Plan | list[type], host: Host) -> list[Model]:
             f"The script has several model classes, {names}; say which one to serve with the class name, "
             "or add them as models to a serving function.",
         )
-    return assembly.models_of(_plan_of(found[0], host), host)
+    return found[0]
 
 
 def _plan_of(kind: type[Any], host: Host) -> Plan:

@@ -35,7 +35,7 @@ def construct(
         "graph_step": route,
     }
     model = target(**{**_known(offered, accepted), **given})
-    _refuse_async(model)
+    refuse_async(model)
     return model
 
 
@@ -94,14 +94,15 @@ def _adopted(model: Any, route: Route, context: Context) -> Any:
         model.model_path = args.pop("model_path")
     if args and isinstance(getattr(model, "_params", None), dict):
         model._params.update(args)
-    _refuse_async(model)
+    refuse_async(model)
     return model
 
 
-def _refuse_async(model: Any) -> None:
+def refuse_async(model: Any) -> None:
+    """Raises Failure MethodAsync for a class, or an object, whose methods would have to be awaited."""
     for name in ("load", "preprocess", "validate", "predict", "explain", "postprocess"):
         if inspect.iscoroutinefunction(getattr(model, name, None)):
-            kind = type(model).__name__
+            kind = (model if isinstance(model, type) else type(model)).__name__
             raise Failure(
                 "MethodAsync",
                 f"{kind}.{name} is an async def, and the methods of a V2ModelServer are called without await; "

@@ -5,6 +5,7 @@ from typing import Any
 
 from hopyard.server.bodies import codec, rows
 from hopyard.server.bodies.tensors import BadTensor, TensorRequest, TensorResponse
+from hopyard.server.bodies.v2_requests import are_tensors
 from hopyard.server.flavors import Alone, Exchange, Operation
 from hopyard.server.flavors.mlrun.bodies import answer_of, body_of, event_id, event_of, outputs_of
 from hopyard.server.flavors.mlrun.construct import wait_until_loaded
@@ -117,12 +118,7 @@ def holds_tensors(request: Request) -> bool:
         document = codec.parse(request.body)
     except codec.BadBody:
         return False
-    inputs = document.get("inputs") if isinstance(document, Mapping) else None
-    return (
-        isinstance(inputs, list)
-        and bool(inputs)
-        and all(isinstance(each, dict) and {"name", "shape", "datatype"} <= each.keys() for each in inputs)
-    )
+    return isinstance(document, Mapping) and are_tensors(document.get("inputs"))
 
 
 def _may_be_joined(body: dict[str, Any], request: Request) -> bool:

@@ -1,0 +1,70 @@
+"""What the text of a setting means; a ValueError says what is wrong with it."""
+
+import json
+import re
+from typing import Any
+
+LOGGING_MODES = ("ALL", "MODEL_INPUTS", "PREDICTIONS", "NONE")
+BATCHING = ("auto", "on", "off")
+
+
+def text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("it is not UTF-8") from None
+    return text
+
+
+def port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise ValueError("a port is a number from 0 to 65535")
+    return port
+
+
+def count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise ValueError("at least 1 is needed")
+    return count
+
+
+def seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < float("inf"):
+        raise ValueError("a number of seconds, 0 or more, is needed")
+    return seconds
+
+
+def switch(text: str) -> bool:
+    if text.lower() in ("on", "true", "t", "yes", "y", "1"):
+        return True
+    if text.lower() in ("off", "false", "f", "no", "n", "0"):
+        return False
+    raise ValueError("it is either on or off")
+
+
+def batching(text: str) -> str:
+    if text.lower() not in BATCHING:
+        raise ValueError(f"it is one of {', '.join(BATCHING)}")
+    return text.lower()
+
+
+def json_object(text: str) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("it is a JSON object")
+    return value
+
+
+def sha256(text: str) -> str:
+    if not re.fullmatch("[0-9a-f]{64}", text.lower()):
+        raise ValueError("a sha256 is 64 hexadecimal digits")
+    return text.lower()
+
+
+def logging_mode(text: str) -> str:
+    if text.upper() not in LOGGING_MODES:
+        raise ValueError(f"it is one of {', '.join(LOGGING_MODES)}")
+    return text.upper()
