@@ -55,6 +55,8 @@ setup: .venv/ready .venv-replica/ready
 # What replicas run in: the model server and the usual libraries, without the platform.
 .venv-replica/ready: uv.lock pyproject.toml sdk/pyproject.toml $(if $(wildcard .venv-replica/bin/python),,missing) | $(UV)
 	@UV_PROJECT_ENVIRONMENT=.venv-replica $(UV) sync --quiet --frozen --only-group replica
+	@$(UV) export --quiet --frozen --only-group replica --no-emit-workspace --no-header --no-annotate \
+		--output-file .venv-replica/lock.txt
 	@touch $@
 
 .PHONY: missing

@@ -1,7 +1,9 @@
 """REST API: models, versions, uploads and project files."""
 
+from typing import Any
+
 from django.db.models import QuerySet
-from django.http import FileResponse
+from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics, status
@@ -10,10 +12,14 @@ from rest_framework.response import Response
 
 from accounts.api import InProject
 from accounts.models import Scope
-from models_registry import downloads, paths, queries, services
-from models_registry.incoming import RawBody, receive
-from models_registry.models import ModelVersion, ProjectFile, RegisteredModel
+from models_registry import artifacts, describing, downloads, paths, queries, services
+from models_registry.errors import RegistryError
+from models_registry.incoming import queries as incoming
+from models_registry.incoming.bodies import RawBody, receive
+from models_registry.incoming.serializers import DraftSerializer
+from models_registry.models import Artifact, ModelVersion, ProjectFile, RegisteredModel
 from models_registry.serializers import (
+    ChangesSerializer,
     CopySerializer,
     FileSerializer,
     ModelSerializer,
@@ -59,8 +65,11 @@ class BestVersion(InProject):
     )
     def get(self, request: Request, project: str, model: str) -> Response:
         found = queries.model(self.reach().project, model)
-        highest = request.query_params.get("direction", "max") != "min"
-        best = queries.best_version(found, request.query_params.get("metric", ""), highest=highest)
+        metric = request.query_params.get("metric", "")
+        direction = request.query_params.get("direction", "max").lower()
+        if not metric or direction not in {"max", "min"}:
+            raise RegistryError("Name a metric, and max or min: ?metric=accuracy&direction=max.")
+        best = queries.best_version(found, metric, highest=direction == "max")
         return Response(VersionSerializer(best).data)
 
 
@@ -68,6 +77,15 @@ class VersionDetail(InProject):
     @extend_schema(responses=VersionSerializer)
     def get(self, request: Request, project: str, model: str, number: int) -> Response:
         return Response(VersionSerializer(queries.version(self.reach().project, model, number)).data)
+
+    @extend_schema(request=ChangesSerializer, responses=VersionSerializer)
+    def patch(self, request: Request, project: str, model: str, number: int) -> Response:
+        access = self.reach(Scope.WRITE)
+        version = queries.version(access.project, model, number)
+        given = ChangesSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        describing.change(access=access, version=version, changes=given.changes())
+        return Response(VersionSerializer(queries.version(access.project, model, number)).data)
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, project: str, model: str, number: int) -> Response:
@@ -78,12 +96,18 @@ class VersionDetail(InProject):
 
 class VersionFile(InProject):
     @extend_schema(responses=BYTES)
-    def get(self, request: Request, project: str, model: str, number: int, path: str) -> FileResponse:
-        return downloads.file(queries.file(self.reach().project, f"Models/{model}/{number}/{path}"))
+    def get(self, request: Request, project: str, model: str, number: int, path: str) -> HttpResponseBase:
+        return downloads.file(request, queries.file(self.reach().project, f"Models/{model}/{number}/{path}"))
 
 
 class Uploads(InProject):
     """Begin a model version; its files follow, and finalising publishes all of it at once."""
+
+    @extend_schema(responses={200: dict[str, Any]})
+    def get(self, request: Request, project: str, model: str) -> Response:
+        """One's own uploads of the model that are not finished, newest first: `{"items": [...]}`."""
+        drafts = incoming.drafts(self.reach(), model)
+        return Response({"items": DraftSerializer(drafts, many=True).data})
 
     @extend_schema(request=NewUploadSerializer, responses={201: UploadSerializer})
     def post(self, request: Request, project: str, model: str) -> Response:
@@ -96,9 +120,7 @@ class Uploads(InProject):
             model_name=model,
             number=said.get("version"),
             may_overwrite=said["overwrite"],
-            description=said["description"] or "",
-            framework=said["framework"] or "",
-            metrics=said.get("metrics"),
+            **given.said(user=access.user.username, agent=request.headers.get("User-Agent", "")),
         )
         return Response(UploadSerializer(draft).data, status=status.HTTP_201_CREATED)
 
@@ -111,6 +133,10 @@ class InUpload(InProject):
 
 
 class UploadDetail(InUpload):
+    @extend_schema(responses=DraftSerializer)
+    def get(self, request: Request, project: str, upload: str) -> Response:
+        return Response(DraftSerializer(queries.draft(self.reach().project, upload)).data)
+
     @extend_schema(responses={204: None})
     def delete(self, request: Request, project: str, upload: str) -> Response:
         services.discard(draft=self.draft())
@@ -126,7 +152,7 @@ class UploadFile(InUpload):
     def put(self, request: Request, project: str, upload: str, path: str) -> Response:
         draft = self.draft()
         paths.clean(path)
-        file = services.add_file(draft=draft, path=path, blob=receive(request))
+        file = services.add_file(draft=draft, path=path, blob=receive(request, draft.model.project))
         return Response(FileSerializer(file).data, status=status.HTTP_201_CREATED)
 
 
@@ -168,14 +194,19 @@ class FileDetail(InProject):
     parser_classes = [RawBody]
 
     @extend_schema(responses=BYTES)
-    def get(self, request: Request, project: str, path: str) -> FileResponse:
-        return downloads.file(queries.file(self.reach().project, path))
+    def get(self, request: Request, project: str, path: str) -> HttpResponseBase:
+        project_ = self.reach().project
+        built = artifacts.at(project_, path)
+        if isinstance(built, Artifact):
+            return downloads.artifact(built)
+        return downloads.file(request, built or queries.file(project_, path))
 
     @extend_schema(request=BODY, responses={200: FileSerializer, 201: FileSerializer})
     def put(self, request: Request, project: str, path: str) -> Response:
         access = self.reach(Scope.WRITE)
         paths.resource(path)
-        file, is_new = services.save_file(access=access, path=path, blob=receive(request))
+        blob = receive(request, access.project)
+        file, is_new = services.save_file(access=access, path=path, blob=blob)
         return Response(FileSerializer(file).data, status=201 if is_new else 200)
 
     @extend_schema(responses={204: None})

@@ -23,3 +23,9 @@ class InUse(RegistryError):
 
 class Empty(RegistryError):
     code = "empty"
+
+
+class BadArchive(RegistryError):
+    """The archive cannot be unpacked safely; nothing of it was kept."""
+
+    code = "bad_archive"

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts import access
 from accounts.models import Scope
 from accounts.pages import PageRequest
-from models_registry import downloads, queries, services, storage, uploads
+from models_registry import downloads, queries, quota, services, uploads
 from models_registry.errors import NoSuchThing, RegistryError
 from models_registry.forms import ResourceForm
 from models_registry.models import ProjectFile
@@ -19,13 +19,14 @@ from models_registry.paths import BadPath
 from models_registry.storage import StorageError
 
 PER_PAGE = 100
+NAMED = 10
 
 
 @login_required
 @require_safe
 def download(request: PageRequest, project: str, path: str) -> HttpResponseBase:
     found = access.project(request, project)
-    return downloads.file(_file(found, path))
+    return downloads.file(request, _file(found, path))
 
 
 @csrf_exempt
@@ -39,20 +40,20 @@ def resources(request: PageRequest, project: str) -> HttpResponse:
 def _resources(request: PageRequest, found: access.Access) -> HttpResponse:
     form = ResourceForm(request.POST, request.FILES) if request.method == "POST" else ResourceForm()
     if form.is_valid():
-        kept = []
         try:
-            for file in form.cleaned_data["file"]:
-                path = f"{form.cleaned_data['folder']}/{uploads.file_name(file)}"
-                kept.append(
-                    services.save_file(access=found, path=path, blob=storage.receive(file.chunks()))[0]
-                )
+            kept = uploads.keep(
+                access=found,
+                files=form.cleaned_data["file"],
+                folder=form.cleaned_data["folder"],
+                unpack=form.cleaned_data["unpack"],
+            )
         except (RegistryError, BadPath, StorageError) as error:
             form.add_error("file", str(error))
         else:
-            messages.success(request, f"Kept {', '.join(file.path for file in kept)}.")
+            messages.success(request, _told(kept))
             return redirect("resources", found.project.name)
     page = Paginator(queries.free_files(found.project), PER_PAGE).get_page(request.GET.get("page"))
-    context = {"access": found, "form": form, "page": page}
+    context = {"access": found, "form": form, "page": page, "usage": quota.usage(found.project)}
     return render(request, "models_registry/resources.html", context, status=400 if form.errors else 200)
 
 
@@ -69,6 +70,11 @@ def delete(request: PageRequest, project: str, path: str) -> HttpResponse:
             messages.error(request, str(error))
         return redirect("resources", found.project.name)
     return render(request, "models_registry/delete_file.html", {"access": found, "file": file})
+
+
+def _told(kept: list[ProjectFile]) -> str:
+    named = ", ".join(file.path for file in kept[:NAMED])
+    return f"Kept {named} and {len(kept) - NAMED} more." if len(kept) > NAMED else f"Kept {named}."
 
 
 def _file(found: access.Access, path: str) -> ProjectFile:

@@ -55,6 +55,15 @@ def _number_or_text(text: str) -> float | int | str:
     return text
 
 
+class UnpackField(forms.BooleanField):
+    def __init__(self) -> None:
+        super().__init__(
+            label="Unpack archives",
+            required=False,
+            help_text="zip, tar, tar.gz, tar.bz2 and tar.xz; their files keep the folders they have inside.",
+        )
+
+
 class ExportForm(forms.Form):
     name = forms.CharField(
         max_length=100,
@@ -82,6 +91,7 @@ class ExportForm(forms.Form):
     file = FilesField(
         label="Files", required=False, help_text="Single files, such as a model and its script."
     )
+    unpack = UnpackField()
     framework = forms.CharField(max_length=50, required=False, help_text="Such as scikit-learn or PyTorch.")
     metrics = MetricsField(required=False, help_text="One name=value a line.")
     description = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 3}))
@@ -115,6 +125,7 @@ class ResourceForm(forms.Form):
         widget=forms.TextInput(attrs={"placeholder": "folder/inside/Resources"}),
         help_text="Empty: straight into Resources/.",
     )
+    unpack = UnpackField()
 
     def clean_folder(self) -> str:
         folder: str = self.cleaned_data["folder"].strip().removeprefix(f"{paths.RESOURCES}/").strip("/")

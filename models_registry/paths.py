@@ -2,10 +2,12 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 MODELS = "Models"
 RESOURCES = "Resources"
+ARTIFACTS = "artifacts"
 LONGEST = 500
 LONGEST_NAME = 200
 VERSIONED = re.compile(
@@ -74,3 +76,73 @@ def resource(path: str) -> str:
             f"Put {path!r} under {RESOURCES}/; files under {MODELS}/ come with a model version, by exporting it."
         )
     return path
+
+
+def folded(path: str) -> str:
+    """What systems that ignore case and spellings of a letter take the path for."""
+    return path.casefold() if path.isascii() else unicodedata.normalize("NFC", path.casefold())
+
+
+class Tree:
+    """The paths of one place; refuses a new one that not every system could keep apart from them."""
+
+    def __init__(self, known: Iterable[str] = ()) -> None:
+        self.files: dict[str, str] = {}
+        self.folders: dict[str, str] = {}
+        for path in known:
+            self._keep(path)
+
+    def __contains__(self, path: str) -> bool:
+        return self.files.get(folded(path)) == path
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def add(self, path: str) -> None:
+        """Take in the path of a new file, or raise BadPath."""
+        if there := self.files.get(folded(path)):
+            if there == path:
+                raise BadPath(f"{path!r} comes twice; keep one of them.")
+            raise BadPath(
+                f"{path!r} and {there!r} differ only in case, and many systems could keep just one of them; "
+                "rename one."
+            )
+        if folded(path) in self.folders:
+            raise BadPath(_both(path))
+        self.add_folder(path.rpartition("/")[0])
+        self._keep(path)
+
+    def add_folder(self, path: str) -> None:
+        """Take in a folder, which may be there already, or raise BadPath."""
+        for folder in _upwards(path):
+            if there := self.files.get(folded(folder)):
+                raise BadPath(_both(there))
+        for folder in _upwards(path):
+            self.folders.setdefault(folded(folder), folder)
+
+    def _keep(self, path: str) -> None:
+        self.files[folded(path)] = path
+        for folder in _upwards(path.rpartition("/")[0]):
+            if folded(folder) in self.folders:
+                break
+            self.folders[folded(folder)] = folder
+
+
+def added_to(tree: Tree, path: str) -> str:
+    """The cleaned path of a file of a version; one that is there already is replaced, not refused."""
+    path = clean(path)
+    if path.split("/")[0].casefold() == ARTIFACTS:
+        raise BadPath("The folder Artifacts of a version is the platform's own; use another name.")
+    if path not in tree:
+        tree.add(path)
+    return path
+
+
+def _upwards(folder: str) -> Iterable[str]:
+    while folder:
+        yield folder
+        folder = folder.rpartition("/")[0]
+
+
+def _both(path: str) -> str:
+    return f"{path!r} would be a file and a folder at once."

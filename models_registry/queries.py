@@ -3,16 +3,25 @@
 import itertools
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
 
-from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
 from accounts.models import Project
 from models_registry import paths
 from models_registry.errors import NoSuchThing
-from models_registry.models import ArtifactFile, Blob, ModelVersion, ProjectFile, RegisteredModel
+from models_registry.models import (
+    Alias,
+    ArtifactFile,
+    Blob,
+    IncomingFile,
+    ModelVersion,
+    ProjectFile,
+    RegisteredModel,
+)
 
 READY = ModelVersion.State.READY
 KEPT_UNREFERENCED = timedelta(days=1)
@@ -25,6 +34,7 @@ def models(project: Project) -> QuerySet[RegisteredModel]:
         RegisteredModel.objects.filter(project=project)
         .annotate(latest=Max("versions__number", filter=ready), version_count=Count("versions", filter=ready))
         .filter(version_count__gt=0)
+        .prefetch_related("aliases__version")
         .order_by("name")
     )
 
@@ -41,6 +51,7 @@ def versions(model: RegisteredModel) -> QuerySet[ModelVersion]:
     return (
         ModelVersion.objects.filter(model=model, state=READY)
         .select_related("model", "created_by")
+        .prefetch_related("aliases")
         .annotate(size=Sum("files__blob__size", default=0))
         .order_by("-number")
     )
@@ -60,6 +71,39 @@ def latest_version(project: Project, name: str) -> ModelVersion:
     return found
 
 
+def version_before(version: ModelVersion) -> ModelVersion:
+    """The version with the next lower number, or itself if there is none."""
+    return versions(version.model).filter(number__lt=version.number or 0).first() or version
+
+
+def version_called(project: Project, name: str, which: str) -> ModelVersion:
+    """The version that a number, an alias or `latest` stands for."""
+    if which == "latest":
+        return latest_version(project, name)
+    if which.isascii() and which.isdigit() and len(which) < 10:
+        return version(project, name, int(which))
+    return version(project, name, alias(model(project, name), which).version.number or 0)
+
+
+def alias(model: RegisteredModel, name: str) -> Alias:
+    found = Alias.objects.filter(model=model, name=name).select_related("version", "set_by").first()
+    if found is None:
+        known = ", ".join(model.aliases.values_list("name", flat=True)) or "none yet"
+        raise NoSuchThing(f"Model {model} has no alias {name}; its aliases: {known}.")
+    return found
+
+
+def followers(model: RegisteredModel, alias: str) -> list[str]:
+    """The servings whose wanted revision follows an alias."""
+    following = ModelVersion.objects.filter(
+        model=model,
+        revisions__alias=alias,
+        revisions__serving__revision=F("revisions__pk"),
+        revisions__serving__is_deleted=False,
+    )
+    return sorted(set(following.values_list("revisions__serving__name", flat=True)))
+
+
 def draft(project: Project, upload: str) -> ModelVersion:
     found = (
         ModelVersion.objects.filter(model__project=project, state=ModelVersion.State.DRAFT, upload=upload)
@@ -72,19 +116,32 @@ def draft(project: Project, upload: str) -> ModelVersion:
 
 
 def best_version(model: RegisteredModel, metric: str, *, highest: bool) -> ModelVersion:
-    """The version whose numeric `metric` is highest (or lowest); numbers written as text count."""
-    scored = [
-        (number, each)
-        for each in versions(model)
-        if (number := _number(each.metrics.get(metric))) is not None
-    ]
-    if not scored:
+    """The version whose numeric `metric` is highest (or lowest), of equal ones the newest."""
+    scored = versions_by(model, metric, highest_first=highest)
+    if not scored or number_in(scored[0].metrics.get(metric)) is None:
         raise NoSuchThing(f"No version of {model} has a numeric metric {metric}.")
-    choose = max if highest else min
-    return choose(scored, key=lambda pair: pair[0])[1]
+    return scored[0]
 
 
-def _number(value: object) -> float | None:
+def versions_by(model: RegisteredModel, metric: str, *, highest_first: bool) -> list[ModelVersion]:
+    """The versions by a metric, of equal ones the newest first; those without such a number come last."""
+    found = [(number_in(each.metrics.get(metric)), each) for each in versions(model)]
+    scored = [(number, each) for number, each in found if number is not None]
+    scored.sort(key=lambda pair: -pair[0] if highest_first else pair[0])
+    return [each for _, each in scored] + [each for number, each in found if number is None]
+
+
+def metric_names(model: RegisteredModel) -> list[str]:
+    """The names of the metrics of all versions, those that most versions have first."""
+    metrics = ModelVersion.objects.filter(model=model, state=READY).values_list("metrics", flat=True)
+    counted = Counter(name for each in metrics for name in each)
+    return sorted(counted, key=lambda name: (-counted[name], name))
+
+
+def number_in(value: object) -> float | None:
+    """The value of a metric as a finite number; numbers written as text count."""
+    if isinstance(value, bool):
+        return None
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
@@ -100,7 +157,7 @@ def servings_using(version: ModelVersion) -> list[str]:
 
 def free_files(project: Project, prefix: str = "") -> QuerySet[ProjectFile]:
     files = ProjectFile.objects.filter(project=project, version=None, path__startswith=prefix)
-    return files.select_related("blob").order_by("path")
+    return files.select_related("blob__report").order_by("path")
 
 
 def file(project: Project, path: str) -> ProjectFile:
@@ -155,9 +212,11 @@ def unreferenced_blobs() -> Iterable[Blob]:
     old = Blob.objects.filter(touched_at__lt=timezone.now() - KEPT_UNREFERENCED)
     for each in named:
         old = old.filter(~Exists(each))
-    return itertools.islice(old.filter(revision=None).iterator(), 1000)
+    return itertools.islice(old.filter(revision=None, transforming_revisions=None).iterator(), 1000)
 
 
 def abandoned_drafts() -> QuerySet[ModelVersion]:
+    """Drafts older than a day that no chunk came for since."""
     limit = timezone.now() - KEPT_UNREFERENCED
-    return ModelVersion.objects.filter(state=ModelVersion.State.DRAFT, created_at__lt=limit)
+    busy = IncomingFile.objects.filter(draft=OuterRef("pk"), touched_at__gte=limit)
+    return ModelVersion.objects.filter(~Exists(busy), state=ModelVersion.State.DRAFT, created_at__lt=limit)

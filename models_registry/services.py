@@ -1,7 +1,7 @@
 """Changes to the registry; each is one transaction and leaves nothing half-written."""
 
-import hashlib
-from typing import Any
+from collections.abc import Iterable
+from typing import Unpack
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -11,9 +11,11 @@ from django.utils import timezone
 from accounts.access import Access
 from accounts.models import Project
 from accounts.services import record
-from models_registry import paths, queries, storage
+from models_registry import describing, paths, queries, quota, storage
+from models_registry.describing import Said
 from models_registry.errors import Empty, InUse, NoSuchThing, RegistryError, VersionExists
-from models_registry.models import Artifact, ArtifactFile, Blob, ModelVersion, ProjectFile, RegisteredModel
+from models_registry.models import Blob, ModelVersion, ProjectFile, RegisteredModel
+from models_registry.safety.services import want_reports
 
 MOST_FILES = 10_000
 READY = ModelVersion.State.READY
@@ -26,9 +28,7 @@ def start_upload(
     model_name: str,
     number: int | None = None,
     may_overwrite: bool = False,
-    description: str = "",
-    framework: str = "",
-    metrics: dict[str, Any] | None = None,
+    **said: Unpack[Said],
 ) -> ModelVersion:
     """Begin a model version; nothing of it is served or listed until `finalise`."""
     model = _model(access.project, model_name)
@@ -38,31 +38,38 @@ def start_upload(
         model=model,
         number=number,
         may_overwrite=may_overwrite,
-        description=description,
-        framework=framework,
-        metrics=metrics or {},
         created_by=access.user,
+        **describing.checked(said),
     )
+
+
+def add_file(*, draft: ModelVersion, path: str, blob: Blob) -> ProjectFile:
+    """Put a file into a draft; the same path again replaces it."""
+    return add_files(draft=draft, found=[(path, blob)])[0]
 
 
 @transaction.atomic
-def add_file(*, draft: ModelVersion, path: str, blob: Blob) -> ProjectFile:
-    """Put a file into a draft; the same path again replaces it."""
+def add_files(*, draft: ModelVersion, found: Iterable[tuple[str, Blob]]) -> list[ProjectFile]:
+    """Put files into a draft, all or none; a path that is there already is replaced."""
     draft = _still_open(draft)
-    path = paths.clean(path)
-    if path.split("/")[0] == "Artifacts":
-        raise paths.BadPath("The folder Artifacts of a version is the platform's own; use another name.")
-    if draft.files.count() >= MOST_FILES:
+    project = draft.model.project
+    tree = paths.Tree(draft.files.values_list("path", flat=True))
+    blobs = {paths.added_to(tree, path): blob.sha256 for path, blob in found}
+    files = [
+        ProjectFile(project=project, version=draft, path=path, blob_id=sha256)
+        for path, sha256 in blobs.items()
+    ]
+    if len(tree) > MOST_FILES:
         raise RegistryError(f"A model version has at most {MOST_FILES} files; pack some of them together.")
-    if _clashes(draft, path):
-        raise paths.BadPath(f"{path!r} would be a file and a folder at once.")
-    file, _ = ProjectFile.objects.update_or_create(
-        project=draft.model.project,
-        version=draft,
-        path=path,
-        defaults={"blob_id": blob.sha256, "updated_at": timezone.now()},
+    kept = ProjectFile.objects.bulk_create(
+        files,
+        update_conflicts=True,
+        unique_fields=["version", "path"],
+        update_fields=["blob", "updated_at"],
     )
-    return file
+    quota.settle(project)
+    want_reports(blobs.values())
+    return kept
 
 
 @transaction.atomic
@@ -74,11 +81,14 @@ def copy_into(*, draft: ModelVersion, source: str) -> int:
     if not found:
         raise NoSuchThing(f"There is nothing at {source} in {project}.")
     relative = paths.project_relative(source, project.name)
-    for file in found:
-        inside = (
-            file.path.rsplit("/", 1)[-1] if file.path == relative else file.path.removeprefix(f"{relative}/")
+    inside = [
+        (
+            file.path.rsplit("/", 1)[-1] if file.path == relative else file.path.removeprefix(f"{relative}/"),
+            file.blob,
         )
-        add_file(draft=draft, path=inside, blob=file.blob)
+        for file in found
+    ]
+    add_files(draft=draft, found=inside)
     return len(found)
 
 
@@ -137,11 +147,26 @@ def delete_model(*, access: Access, model: RegisteredModel) -> None:
 @transaction.atomic
 def save_file(*, access: Access, path: str, blob: Blob) -> tuple[ProjectFile, bool]:
     """Keep a free file under `Resources/`; return it and whether it is new."""
-    path = paths.resource(path)
+    saved = _save_file(access.project, path, blob)
+    quota.settle(access.project)
+    want_reports([blob.sha256])
+    return saved
+
+
+@transaction.atomic
+def save_files(*, access: Access, found: Iterable[tuple[str, Blob]]) -> list[ProjectFile]:
+    """Keep free files under `Resources/`, all or none."""
+    saved = [_save_file(access.project, path, blob)[0] for path, blob in found]
+    quota.settle(access.project)
+    want_reports(file.blob_id for file in saved)
+    return saved
+
+
+def _save_file(project: Project, path: str, blob: Blob) -> tuple[ProjectFile, bool]:
     return ProjectFile.objects.update_or_create(
-        project=access.project,
+        project=project,
         version=None,
-        path=path,
+        path=paths.resource(path),
         defaults={"blob_id": blob.sha256, "updated_at": timezone.now()},
     )
 
@@ -154,22 +179,6 @@ def delete_file(*, access: Access, file: ProjectFile) -> None:
         )
     record(project=access.project, actor=access.user.username, action="delete_file", target=file.path)
     file.delete()
-
-
-@transaction.atomic
-def build_artifact(*, version: ModelVersion) -> Artifact:
-    """The MODEL-ONLY artifact of a version as it is now: built once, then shared by all its servings."""
-    files = list(version.files.select_related("blob").order_by("path"))
-    manifest = [(file.path, file.blob.size, file.blob.sha256) for file in files]
-    digest = hashlib.sha256(queries.manifest_digest_source(manifest)).hexdigest()
-    artifact, is_new = Artifact.objects.get_or_create(
-        version=version, digest=digest, defaults={"number": Artifact.MODEL_ONLY}
-    )
-    if is_new:
-        ArtifactFile.objects.bulk_create(
-            ArtifactFile(artifact=artifact, path=file.path, blob=file.blob) for file in files
-        )
-    return artifact
 
 
 def _model(project: Project, name: str) -> RegisteredModel:
@@ -198,15 +207,6 @@ def _refuse_existing(model: RegisteredModel, number: int) -> None:
         )
 
 
-def _clashes(draft: ModelVersion, path: str) -> bool:
-    """Whether `path` would be a folder of, or lie under, a file that is already there."""
-    parents = [path.rsplit("/", depth)[0] for depth in range(1, path.count("/") + 1)]
-    return (
-        draft.files.filter(path__in=parents).exists()
-        or draft.files.filter(path__startswith=f"{path}/").exists()
-    )
-
-
 def _publish(draft: ModelVersion) -> ModelVersion:
     ready = ModelVersion.objects.filter(model=draft.model, state=READY)
     draft.number = draft.number or (ready.aggregate(highest=Max("number"))["highest"] or 0) + 1
@@ -224,7 +224,7 @@ def _replace(existing: ModelVersion, draft: ModelVersion) -> ModelVersion:
     """Give an existing version the draft's content; artifacts built before keep the old files."""
     existing.files.all().delete()
     draft.files.update(version=existing)
-    for field in ("description", "framework", "metrics", "created_by"):
+    for field in (*describing.FIELDS, "created_by"):
         setattr(existing, field, getattr(draft, field))
     existing.created_at = timezone.now()
     existing.save()

@@ -1,9 +1,8 @@
 """Receives the files of a form with their paths inside a chosen folder, and makes a model version of them."""
 
-import errno
 from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from django.conf import settings
 from django.core.exceptions import BadRequest, TooManyFilesSent
@@ -16,8 +15,9 @@ from django.views.decorators.csrf import csrf_protect
 
 from accounts.access import Access
 from accounts.pages import PageRequest
-from models_registry import services, storage
-from models_registry.models import ModelVersion
+from models_registry import archives, quota, services, storage
+from models_registry.gathering import Gathering
+from models_registry.models import ModelVersion, ProjectFile
 
 
 class PathKeepingParser(MultiPartParser):
@@ -69,6 +69,8 @@ def received(request: PageRequest, view: Callable[..., HttpResponse], found: Acc
     csrf_exempt and this makes up for it.
     """
     settings.FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
+    if request.method == "POST":
+        quota.check(found.project, int(request.META.get("CONTENT_LENGTH") or 0))
     request.upload_handlers = [FolderUploadHandler(request)]
     try:
         return csrf_protect(view)(request, found)
@@ -78,8 +80,10 @@ def received(request: PageRequest, view: Callable[..., HttpResponse], found: Acc
             f"A form takes at most {most} files; use the Python client, or pack them together."
         ) from None
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise BadRequest("The platform's disk is full; ask its administrator to make room.") from error
+        if error.errno in storage.FULL:
+            raise storage.StorageFull(
+                "The platform's disk is full; ask its administrator to make room."
+            ) from error
         raise
 
 
@@ -98,14 +102,38 @@ def file_name(file: "UploadedFile[Any]") -> str:
 
 
 def export(
-    *, access: Access, wanted: dict[str, Any], files: Iterable[tuple[str, TemporaryUploadedFile]]
+    *,
+    access: Access,
+    wanted: dict[str, Any],
+    files: Iterable[tuple[str, TemporaryUploadedFile]],
+    unpack: bool = False,
 ) -> ModelVersion:
     """Make a version of (path, file) pairs; whatever goes wrong leaves nothing behind."""
     draft = services.start_upload(access=access, **wanted)
     try:
-        for path, file in files:
-            services.add_file(draft=draft, path=path, blob=storage.receive(file.chunks()))
+        with Gathering(access.project) as gathered:
+            for path, file in files:
+                _gather(gathered, path, file, unpack=unpack)
+            services.add_files(draft=draft, found=gathered.found)
         return services.finalise(access=access, draft=draft)
     except BaseException:
         services.discard(draft=draft)
         raise
+
+
+def keep(
+    *, access: Access, files: Iterable[TemporaryUploadedFile], folder: str, unpack: bool = False
+) -> list[ProjectFile]:
+    """Keep files, or what archives among them hold, in a folder below Resources/; all or none."""
+    with Gathering(access.project) as gathered:
+        for file in files:
+            _gather(gathered, f"{folder}/{file_name(file)}", file, unpack=unpack)
+        return services.save_files(access=access, found=gathered.found)
+
+
+def _gather(gathered: Gathering, path: str, file: TemporaryUploadedFile, *, unpack: bool) -> None:
+    folder, _, name = path.rpartition("/")
+    if unpack and archives.is_archive(name):
+        gathered.unpack(cast(BinaryIO, file.file), name, folder)
+    else:
+        gathered.add(path, file.chunks())

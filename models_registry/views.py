@@ -11,12 +11,14 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts import access
 from accounts.models import Scope
 from accounts.pages import PageRequest
-from models_registry import downloads, queries, services, uploads
+from models_registry import artifacts, describing, downloads, queries, quota, services, uploads
 from models_registry.errors import NoSuchThing, RegistryError, VersionExists
 from models_registry.forms import ExportForm
-from models_registry.models import ModelVersion, RegisteredModel
+from models_registry.models import RegisteredModel
 from models_registry.paths import BadPath
 from models_registry.storage import StorageError
+from models_registry.version_table import table
+from models_registry.version_views import load
 
 PER_PAGE = 50
 
@@ -26,7 +28,8 @@ PER_PAGE = 50
 def models(request: PageRequest, project: str) -> HttpResponse:
     found = access.project(request, project)
     page = Paginator(queries.models(found.project), PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "models_registry/models.html", {"access": found, "page": page})
+    context = {"access": found, "page": page, "usage": quota.usage(found.project)}
+    return render(request, "models_registry/models.html", context)
 
 
 @login_required
@@ -34,31 +37,34 @@ def models(request: PageRequest, project: str) -> HttpResponse:
 def model(request: PageRequest, project: str, model: str) -> HttpResponse:
     found = access.project(request, project)
     shown = _model(found, model)
-    page = Paginator(queries.versions(shown), PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "models_registry/model.html", {"access": found, "model": shown, "page": page})
-
-
-@login_required
-@require_safe
-def version(request: PageRequest, project: str, model: str, number: int) -> HttpResponse:
-    found = access.project(request, project)
-    shown = _version(found, model, number)
-    files = shown.files.select_related("blob", "version__model").order_by("path")
-    context = {
-        "access": found,
-        "version": shown,
-        "page": Paginator(files, PER_PAGE).get_page(request.GET.get("page")),
-        "script": files.filter(path__endswith=".py").first(),
-        "servings": queries.servings_using(shown),
-    }
-    return render(request, "models_registry/version.html", context)
+    asked = request.GET
+    listed = table(
+        shown,
+        metric=asked.get("sort", ""),
+        direction=asked.get("direction", ""),
+        number=asked.get("page"),
+    )
+    context = {"access": found, "model": shown, "table": listed, "page": listed.page}
+    return render(request, "models_registry/model.html", context)
 
 
 @login_required
 @require_safe
 def download_version(request: PageRequest, project: str, model: str, number: int) -> HttpResponseBase:
     found = access.project(request, project)
-    return downloads.version(_version(found, model, number))
+    return downloads.version(load(found, model, number))
+
+
+@login_required
+@require_safe
+def download_artifact(
+    request: PageRequest, project: str, model: str, number: int, artifact_id: int
+) -> HttpResponseBase:
+    found = access.project(request, project)
+    artifact = artifacts.of(load(found, model, number)).filter(pk=artifact_id).first()
+    if artifact is None:
+        raise Http404(f"{model} version {number} has no such artifact.")
+    return downloads.artifact(artifact)
 
 
 @csrf_exempt
@@ -76,7 +82,13 @@ def _export(request: PageRequest, found: access.Access) -> HttpResponse:
     )
     if form.is_valid():
         try:
-            made = uploads.export(access=found, wanted=form.wanted(), files=form.chosen())
+            provenance = describing.signed(
+                {}, user=found.user.username, agent=request.headers.get("User-Agent", "")
+            )
+            wanted = {**form.wanted(), "provenance": provenance}
+            made = uploads.export(
+                access=found, wanted=wanted, files=form.chosen(), unpack=form.cleaned_data["unpack"]
+            )
         except (RegistryError, BadPath, StorageError) as error:
             form.add_error("number" if isinstance(error, VersionExists) else "file", str(error))
         else:
@@ -90,7 +102,7 @@ def _export(request: PageRequest, found: access.Access) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete_version(request: PageRequest, project: str, model: str, number: int) -> HttpResponse:
     found = access.project(request, project, needs=Scope.WRITE)
-    shown = _version(found, model, number)
+    shown = load(found, model, number)
     if request.method == "POST":
         try:
             services.delete_version(access=found, version=shown)
@@ -99,7 +111,12 @@ def delete_version(request: PageRequest, project: str, model: str, number: int) 
             return redirect("model-version", found.project.name, model, number)
         messages.success(request, f"{shown} is deleted.")
         return redirect("models", found.project.name)
-    context = {"access": found, "version": shown, "servings": queries.servings_using(shown)}
+    context = {
+        "access": found,
+        "version": shown,
+        "servings": queries.servings_using(shown),
+        "aliases": [each.name for each in shown.aliases.all()],
+    }
     return render(request, "models_registry/delete_version.html", context)
 
 
@@ -122,12 +139,5 @@ def delete_model(request: PageRequest, project: str, model: str) -> HttpResponse
 def _model(found: access.Access, name: str) -> RegisteredModel:
     try:
         return queries.model(found.project, name)
-    except NoSuchThing as error:
-        raise Http404(str(error)) from None
-
-
-def _version(found: access.Access, name: str, number: int) -> ModelVersion:
-    try:
-        return queries.version(found.project, name, number)
     except NoSuchThing as error:
         raise Http404(str(error)) from None

@@ -12,6 +12,7 @@ from accounts.access import Access
 from accounts.api import InProject
 from accounts.models import Scope
 from serving import logs, queries, services
+from serving.asked import SettingsSerializer
 from serving.errors import NoSuchServing
 from serving.models import InferenceRecord, Replica, Revision, Serving, ServingEvent
 from serving.serializers import (
@@ -21,11 +22,14 @@ from serving.serializers import (
     ReplicaSerializer,
     RevisionSerializer,
     ServingSerializer,
-    SettingsSerializer,
 )
 from serving.settings import Settings
 
 DEFAULT_LINES = 200
+
+
+class StartSerializer(serializers.Serializer[Any]):
+    override = serializers.BooleanField(default=False)
 
 
 class Servings(generics.ListAPIView[Serving], InProject):
@@ -103,10 +107,15 @@ class ServingDetail(InServing):
 
 
 class Start(InServing):
-    @extend_schema(request=None, responses=ServingSerializer)
+    """Run the serving; `override` is an owner's word that it may run although its pre-flight is red."""
+
+    @extend_schema(request=StartSerializer, responses=ServingSerializer)
     def post(self, request: Request, project: str, name: str) -> Response:
         access = self.reach(Scope.WRITE)
-        started = services.start(access=access, serving=queries.serving(access.project, name))
+        given = StartSerializer(data=request.data or {})
+        given.is_valid(raise_exception=True)
+        serving = queries.serving(access.project, name)
+        started = services.start(access=access, serving=serving, override=given.validated_data["override"])
         return Response(ServingSerializer(started).data)
 
 

@@ -23,3 +23,13 @@ class NameTaken(ServingError):
 class EditedMeanwhile(ServingError):
     code = "edited_meanwhile"
     status = 409
+
+
+class PreflightFailed(ServingError):
+    code = "preflight_failed"
+    status = 409
+
+
+class FilesRefused(ServingError):
+    code = "files_refused"
+    status = 409

@@ -7,9 +7,10 @@ from django.db.models import Count, F, Q, QuerySet
 from django.db.models.functions import Lower
 
 from accounts.models import Project
+from models_registry.models import Artifact
 from serving.errors import NoSuchServing
-from serving.models import InferenceRecord, Replica, Revision, Serving, ServingEvent
-from serving.states import ReplicaState
+from serving.models import InferenceRecord, Placement, Preflight, Replica, Revision, Serving, ServingEvent
+from serving.states import Component, ReplicaState
 
 
 def servings(project: Project) -> QuerySet[Serving]:
@@ -21,7 +22,11 @@ def servings(project: Project) -> QuerySet[Serving]:
             "created_by",
             "revision__model_version__model",
             "revision__artifact",
+            "revision__environment",
+            "revision__preflight",
+            "revision__transformer",
             "revision__created_by",
+            "revision__overridden_by",
         )
         .annotate(replicas_ready=Count("replicas", filter=Q(replicas__state=ReplicaState.READY)))
         .order_by(Lower("name"))
@@ -63,9 +68,16 @@ def _tag(rows: Iterable[tuple[object, ...]]) -> str:
 
 
 def revisions(serving: Serving) -> QuerySet[Revision]:
-    return serving.revisions.select_related("created_by", "model_version__model", "artifact").order_by(
-        "-number"
-    )
+    return serving.revisions.select_related(
+        "created_by", "overridden_by", "model_version__model", "artifact", "environment"
+    ).order_by("-number")
+
+
+def revision(serving: Serving, number: int) -> Revision:
+    found = revisions(serving).filter(number=number).first()
+    if found is None:
+        raise NoSuchServing(f"{serving} has no revision {number}.")
+    return found
 
 
 def replicas(serving: Serving) -> QuerySet[Replica]:
@@ -82,11 +94,42 @@ def inference_records(serving: Serving) -> QuerySet[InferenceRecord]:
 
 
 def ready_addresses(serving: Serving) -> list[str]:
-    """Where the ready replicas answer, those of the wanted revision first."""
+    """Where the ready replicas that callers come to answer, those of the wanted revision first."""
     current = serving.revision.number if serving.revision else 0
     ready = Replica.objects.filter(serving=serving, state=ReplicaState.READY).exclude(address="")
+    ready = ready.exclude(component=Component.PREDICTOR, revision__in=_with_transformers(serving))
     found = sorted(ready, key=lambda replica: (replica.revision != current, replica.slot))
     return [replica.address for replica in found]
+
+
+def revisions_with_transformers(serving: Serving) -> set[int]:
+    """The numbers of the revisions whose predictors stand behind transformers in replicas of their own."""
+    return set(_with_transformers(serving))
+
+
+def _with_transformers(serving: Serving) -> QuerySet[Revision, int]:
+    found = Revision.objects.filter(serving=serving, transformer_placement=Placement.SEPARATE)
+    return found.exclude(transformer=None).values_list("number", flat=True)
+
+
+def preflight(project: Project, number: int) -> Preflight:
+    found = Preflight.objects.filter(project=project, pk=number).first()
+    if found is None:
+        raise NoSuchServing(f"There is no pre-flight {number} in {project}; ask for one.")
+    return found
+
+
+def preflight_tag(preflight: Preflight) -> str:
+    """Changes whenever the list of its checks would be shown differently."""
+    return _tag([(preflight.pk, preflight.state, preflight.checks)])
+
+
+def numbered_artifacts(project: Project) -> QuerySet[Artifact]:
+    """Those with a transformer, by model, version and number."""
+    found = Artifact.objects.filter(version__model__project=project).exclude(number=Artifact.MODEL_ONLY)
+    return found.select_related("version__model").order_by(
+        "version__model__name", "version__number", "number"
+    )
 
 
 def topics(project: Project) -> list[str]:

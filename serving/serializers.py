@@ -8,14 +8,14 @@ from rest_framework import serializers
 from serving import addresses
 from serving.models import (
     Batching,
-    InferenceLogging,
     InferenceRecord,
+    Preflight,
     Replica,
     Revision,
     Serving,
     ServingEvent,
 )
-from serving.settings import CREATE
+from serving.models.preflights import CheckState
 from serving.states import Status
 
 
@@ -23,6 +23,11 @@ class ResourcesSerializer(serializers.Serializer[Any]):
     cores = serializers.FloatField(required=False)
     memory_mb = serializers.IntegerField(required=False)
     gpus = serializers.IntegerField(required=False)
+
+
+class TransformerResourcesSerializer(serializers.Serializer[Any]):
+    cores = serializers.FloatField(source="transformer_cores", required=False)
+    memory_mb = serializers.IntegerField(source="transformer_memory_mb", required=False)
 
 
 class BatchingSerializer(serializers.Serializer[Any]):
@@ -41,6 +46,24 @@ class FailureSerializer(serializers.Serializer[Any]):
     attempt = serializers.IntegerField()
 
 
+class CheckSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    title = serializers.CharField()
+    state = serializers.ChoiceField(choices=CheckState.choices)
+    sentence = serializers.CharField()
+    code = serializers.CharField()
+    evidence = serializers.CharField()
+    seconds = serializers.FloatField(allow_null=True)
+
+
+class PreflightSerializer(serializers.ModelSerializer[Preflight]):
+    checks = CheckSerializer(many=True)
+
+    class Meta:
+        model = Preflight
+        fields = ["id", "state", "checks", "started_at", "finished_at"]
+
+
 class ConditionSerializer(serializers.Serializer[Any]):
     type = serializers.CharField()
     status = serializers.BooleanField(allow_null=True)
@@ -57,10 +80,14 @@ class RevisionSerializer(serializers.ModelSerializer[Revision]):
     artifact_digest = serializers.CharField(source="artifact.digest", allow_null=True, default=None)
     script = serializers.CharField(source="script_path")
     script_sha256 = serializers.CharField(source="script_id")
+    transformer = serializers.SerializerMethodField()
+    transformer_sha256 = serializers.CharField(source="transformer_id", allow_null=True, default=None)
+    transformer_resources = TransformerResourcesSerializer(source="*")
+    environment = serializers.CharField(source="environment.key", allow_null=True, default=None)
     resources = ResourcesSerializer(source="*")
     batching = serializers.SerializerMethodField()
     topic = serializers.SerializerMethodField()
-    env = serializers.DictField(source="environment", child=serializers.CharField())
+    env = serializers.DictField(source="variables", child=serializers.CharField())
     created_by = serializers.CharField(source="created_by.username", allow_null=True, default=None)
 
     class Meta:
@@ -73,6 +100,16 @@ class RevisionSerializer(serializers.ModelSerializer[Revision]):
             "artifact_digest",
             "script",
             "script_sha256",
+            "alias",
+            "transformer",
+            "transformer_sha256",
+            "transformer_placement",
+            "transformer_replicas",
+            "transformer_resources",
+            "python",
+            "requirements",
+            "requirements_path",
+            "environment",
             "replicas",
             "resources",
             "batching",
@@ -97,6 +134,9 @@ class RevisionSerializer(serializers.ModelSerializer[Revision]):
     def get_topic(self, revision: Revision) -> str | None:
         return revision.topic or None
 
+    def get_transformer(self, revision: Revision) -> str | None:
+        return revision.transformer_path or None
+
 
 class ServingSerializer(serializers.ModelSerializer[Serving]):
     """A serving: the wish, the verdict, and its current revision's settings."""
@@ -105,6 +145,7 @@ class ServingSerializer(serializers.ModelSerializer[Serving]):
     status = serializers.ChoiceField(choices=[(status.value, status.value) for status in Status])
     condition = ConditionSerializer()
     failure = FailureSerializer(allow_null=True)
+    preflight = serializers.SerializerMethodField()
     replicas_ready = serializers.IntegerField()
     created_by = serializers.CharField(source="created_by.username", allow_null=True, default=None)
     url = serializers.SerializerMethodField()
@@ -120,6 +161,7 @@ class ServingSerializer(serializers.ModelSerializer[Serving]):
             "status",
             "condition",
             "failure",
+            "preflight",
             "wanted_replicas",
             "replicas_ready",
             "url",
@@ -130,6 +172,11 @@ class ServingSerializer(serializers.ModelSerializer[Serving]):
             "updated_at",
             "deployed_at",
         ]
+
+    @extend_schema_field(PreflightSerializer(allow_null=True))
+    def get_preflight(self, serving: Serving) -> dict[str, Any] | None:
+        found = serving.current.preflight
+        return dict(PreflightSerializer(found).data) if found else None
 
     def get_url(self, serving: Serving) -> str:
         return addresses.path_url(serving)
@@ -143,61 +190,13 @@ class ServingSerializer(serializers.ModelSerializer[Serving]):
         return {**settings, **shown}
 
 
-class SettingsSerializer(serializers.Serializer[Any]):
-    """What a user asks for; `changes()` gives the given fields under the names of `serving.settings`."""
-
-    name = serializers.CharField(max_length=256, required=False)
-    script = serializers.CharField(max_length=500)
-    model = serializers.CharField(max_length=100, required=False, allow_null=True)
-    model_version = serializers.IntegerField(min_value=1, required=False, allow_null=True)
-    artifact_version = serializers.JSONField(required=False, allow_null=True)
-    replicas = serializers.IntegerField(required=False)
-    resources = ResourcesSerializer(required=False, allow_null=True)
-    batching = BatchingSerializer(required=False, allow_null=True)
-    max_concurrency = serializers.IntegerField(required=False, allow_null=True)
-    class_name = serializers.CharField(max_length=100, required=False, allow_blank=True, allow_null=True)
-    topic = serializers.CharField(max_length=300, required=False, allow_null=True, default=CREATE)
-    topic_partitions = serializers.IntegerField(required=False)
-    topic_replication = serializers.IntegerField(required=False)
-    inference_logging = serializers.ChoiceField(
-        choices=InferenceLogging.choices, required=False, allow_null=True
-    )
-    env = serializers.DictField(
-        child=serializers.CharField(allow_blank=True, trim_whitespace=False), required=False, allow_null=True
-    )
-    description = serializers.CharField(required=False, allow_blank=True, allow_null=True, max_length=10_000)
-    expected_revision = serializers.IntegerField(required=False, allow_null=True)
-
-    def validate_artifact_version(self, value: Any) -> str | int | None:
-        if value is None or (isinstance(value, str | int) and not isinstance(value, bool)):
-            return value
-        raise serializers.ValidationError("Write CREATE, MODEL-ONLY or a number.")
-
-    def changes(self) -> dict[str, Any]:
-        """The settings that were given, flat; null means the default and is left out."""
-        said = dict(self.validated_data)
-        said.pop("expected_revision", None)
-        said |= said.pop("resources", None) or {}
-        batching = said.pop("batching", None) or {}
-        flat = {
-            **said,
-            "environment": said.pop("env", None),
-            "batching": _mode(batching),
-            "max_batch_size": batching.get("max_batch_size"),
-            "max_latency_ms": batching.get("max_latency_ms"),
-            "topic": said.get("topic", CREATE) or "NONE",
-        }
-        if "topic" not in self.initial_data and self.partial:
-            flat.pop("topic")
-        return {name: value for name, value in flat.items() if value is not None and name != "env"}
-
-
 class ReplicaSerializer(serializers.ModelSerializer[Replica]):
     class Meta:
         model = Replica
         fields = [
             "name",
             "revision",
+            "component",
             "slot",
             "attempt",
             "state",
@@ -230,12 +229,3 @@ class ReplicaLogSerializer(serializers.Serializer[Any]):
 
 class LogsSerializer(serializers.Serializer[Any]):
     replicas = ReplicaLogSerializer(many=True)
-
-
-def _mode(batching: dict[str, Any]) -> str | None:
-    """What was asked for in either word, None if in neither."""
-    if batching.get("mode"):
-        return str(batching["mode"])
-    if "enabled" in batching:
-        return Batching.ON if batching["enabled"] else Batching.OFF
-    return None

@@ -13,9 +13,11 @@ from django.utils import timezone
 from accounts.access import Access
 from accounts.services import record
 from models_registry import paths
-from serving import queries, settings, verdicts, work
+from serving import drafting, overriding, preflights, queries, safety, settings, verdicts, work
+from serving.drafting import artifacts
+from serving.environments import service as environments
 from serving.errors import EditedMeanwhile, NameTaken, NoSuchServing, ServingError
-from serving.models import Revision, Serving, ServingEvent, serving_name
+from serving.models import Preflight, Revision, Serving, ServingEvent, serving_name
 from serving.settings import Settings
 
 
@@ -26,7 +28,7 @@ def create(*, access: Access, wanted: Settings) -> tuple[Serving, bool]:
     existing = queries.servings(access.project).filter(name__iexact=wanted.name).first()
     if existing is not None:
         return _same_or_taken(access, existing, wanted), False
-    revision = settings.revision(access.project, wanted, None)
+    revision = drafting.revision(access.project, wanted, None)
     serving = Serving(
         project=access.project,
         name=wanted.name,
@@ -62,10 +64,8 @@ def update(
         raise EditedMeanwhile(_who_was_faster(serving, current))
     if "name" in changes and changes["name"] != serving.name:
         raise ServingError("A serving keeps its name; create another one instead.", field="name")
-    if paths.in_version(changes.get("script", "")):
-        changes = {"model": None, "model_version": None} | changes  # a script of a version brings its model
-    wanted = dataclasses.replace(settings.of(serving), **changes)
-    revision = settings.revision(access.project, wanted, current)
+    wanted = with_changes(serving, changes)
+    revision = drafting.revision(access.project, wanted, current)
     if wanted.description != serving.description:
         Serving.objects.filter(pk=serving.pk).update(
             description=wanted.description, updated_at=timezone.now()
@@ -86,6 +86,7 @@ def roll_back(*, access: Access, serving: Serving, number: int) -> Serving:
     if earlier is None:
         raise NoSuchServing(f"{serving} has no revision {number}.")
     copy = Revision(**{name: getattr(earlier, name) for name in settings.SNAPSHOT})
+    copy.overridden_by = earlier.overridden_by
     _adopt(access, serving, copy)
     _tell(access, serving, "rolled back", f"Revision {copy.number} is revision {number} again")
     work.reconcile_on_commit(serving)
@@ -93,11 +94,17 @@ def roll_back(*, access: Access, serving: Serving, number: int) -> Serving:
 
 
 @transaction.atomic
-def start(*, access: Access, serving: Serving) -> Serving:
-    """Want the serving to run; a running one stays as it is, a failed one gets new attempts."""
+def start(*, access: Access, serving: Serving, override: bool = False) -> Serving:
+    """Want the serving to run; a running one stays as it is, a failed one gets new attempts.
+
+    `override` runs a revision whose pre-flight is red, which only an owner may.
+    """
     serving = _locked(serving)
     if serving.wanted_replicas and not serving.has_given_up:
         return queries.serving(access.project, serving.name)
+    safety.check(access.project, serving.current)
+    overriding.check(access=access, serving=serving, override=override)
+    environments.forget_failure(serving.current)
     _wish(
         serving,
         wanted_replicas=serving.current.replicas,
@@ -109,6 +116,30 @@ def start(*, access: Access, serving: Serving) -> Serving:
     _tell(access, serving, "started", f"Asked to run {_replicas(serving.current.replicas)}")
     work.reconcile_on_commit(serving)
     return queries.serving(access.project, serving.name)
+
+
+def with_changes(serving: Serving, changes: dict[str, Any]) -> Settings:
+    """What an edit would ask for."""
+    return dataclasses.replace(settings.of(serving), **_with_their_model(changes))
+
+
+def check(*, access: Access, wanted: Settings, serving: Serving | None = None) -> Preflight:
+    """Have settings checked without saving them."""
+    draft = drafting.revision(access.project, wanted, serving.current if serving else None)
+    return preflights.ask(project=access.project, user=access.user, revision=draft)
+
+
+@transaction.atomic
+def check_again(*, access: Access, serving: Serving) -> Preflight:
+    """Have the current revision checked once more, whatever the last pre-flight found."""
+    revision = _locked(serving).current
+    found = revision.preflight or preflights.ask(project=access.project, user=access.user, revision=revision)
+    Revision.objects.filter(pk=revision.pk).update(preflight=found)
+    environments.forget_failure(revision)
+    preflights.ask_again(preflight=found, user=access.user)
+    verdicts.refresh(serving)
+    found.refresh_from_db()
+    return found
 
 
 @transaction.atomic
@@ -145,11 +176,13 @@ def _wish(serving: Serving, **changes: Any) -> None:
 
 
 def _adopt(access: Access, serving: Serving, revision: Revision) -> None:
-    """Save the revision under the next number and want it."""
+    """Save the revision under the next number, with its artifact and its pre-flight, and want it."""
+    artifacts.give(revision)
     newest = serving.revisions.order_by("-number").first()
     revision.serving = serving
     revision.number = 1 if newest is None else newest.number + 1
     revision.created_by = access.user
+    revision.preflight = preflights.ask(project=access.project, user=access.user, revision=revision)
     revision.save()
     is_wanted = serving.wanted_replicas > 0
     _wish(
@@ -157,8 +190,16 @@ def _adopt(access: Access, serving: Serving, revision: Revision) -> None:
         revision=revision,
         wanted_replicas=revision.replicas if is_wanted else 0,
         was_ready=False,
+        preparing=_preparing(revision),
         **_NEW_ATTEMPTS,
     )
+
+
+def _preparing(revision: Revision) -> str:
+    """What is known to be missing before the worker has looked."""
+    found = revision.environment
+    is_built = found is not None and found.state == found.State.READY
+    return "" if is_built else "Preparing the environment"
 
 
 def _locked(serving: Serving) -> Serving:
@@ -171,7 +212,7 @@ def _locked(serving: Serving) -> Serving:
 def _same_or_taken(access: Access, existing: Serving, wanted: Settings) -> Serving:
     current = existing.current
     if (existing.name, existing.description) == (wanted.name, wanted.description):
-        asked = settings.revision(access.project, wanted, current)
+        asked = drafting.revision(access.project, wanted, current)
         if settings.same(asked, current):
             return existing
     raise NameTaken(
@@ -204,8 +245,19 @@ def _tell(access: Access, serving: Serving, kind: str, text: str) -> None:
     )
 
 
+def _with_their_model(changes: dict[str, Any]) -> dict[str, Any]:
+    """A script of a version brings its model along, and a version takes the place of an alias, or the other way."""
+    if paths.in_version(changes.get("script", "")):
+        changes = {"model": None, "model_version": None} | changes
+    if changes.get("alias"):
+        return {"model_version": None} | changes
+    if changes.get("model_version") is not None:
+        return {"alias": ""} | changes
+    return changes
+
+
 def _changed(old: Revision, new: Revision) -> str:
-    changed = [name for name in settings.SNAPSHOT if getattr(old, name) != getattr(new, name)]
+    changed = settings.changed(old, new)
     return "changed " + ", ".join(dict.fromkeys(settings.label(name) for name in changed))
 
 

@@ -29,6 +29,13 @@ class ConditionType(StrEnum):
     READY = "READY"
 
 
+class Component(StrEnum):
+    """What a replica runs: the predictor, or a transformer in a process of its own."""
+
+    PREDICTOR = "predictor"
+    TRANSFORMER = "transformer"
+
+
 class ReplicaState(StrEnum):
     STARTING = "Starting"
     READY = "Ready"
@@ -49,27 +56,32 @@ class Condition:
 class Wanted:
     """The wish: `replicas` of `revision`, 0 meaning stopped.
 
-    `is_built` says that the revision's artifact exists, `was_ready` that all its replicas have been ready
-    since the last start, `has_run` that the serving was ever started. `failure` is why the platform gave up,
-    `setback` why the last attempt ended while it still tries.
+    `replicas` counts transformers too. `preparing` is what is still being done before the first replica can start,
+    empty if nothing; `was_ready` that all its replicas have been ready since the last start, `has_run` that the
+    serving was ever started. `failure` is why the platform gave up, `setback` why the last attempt ended while it
+    still tries. `is_refused` that its pre-flight keeps it from being started.
     """
 
     revision: int
     replicas: int
-    is_built: bool
+    preparing: str
     was_ready: bool
     has_run: bool
     failure: str | None = None
     setback: str | None = None
+    is_refused: bool = False
 
 
 @dataclass(frozen=True)
 class SeenReplica:
-    """A living replica; `complaint` is what its predict path last said, if it fails."""
+    """A living replica; `is_front` says that callers come to it, `complaint` is what its predict path last said, if
+    it fails.
+    """
 
     revision: int
     state: ReplicaState
     complaint: str | None = None
+    is_front: bool = True
 
 
 @dataclass(frozen=True)
@@ -88,9 +100,9 @@ def derive(wanted: Wanted, seen: Sequence[SeenReplica]) -> Verdict:
         return _gave_up(wanted, alive, ready)
     new = [replica for replica in ready if replica.revision == wanted.revision]
     old = [replica for replica in alive if replica.revision != wanted.revision]
-    if wanted.was_ready and new:
+    if wanted.was_ready and _answers(new):
         return _running(wanted, new)
-    if any(replica.state == ReplicaState.READY for replica in old):
+    if any(replica.state == ReplicaState.READY and replica.is_front for replica in old):
         return _updating(wanted, new, old)
     return _starting(wanted, new, alive)
 
@@ -102,20 +114,21 @@ def _at_rest(wanted: Wanted, alive: Sequence[SeenReplica]) -> Verdict:
         return _verdict(Status.FAILED, ConditionType.STARTED, False, wanted.failure)
     if wanted.has_run:
         return _verdict(Status.STOPPED, ConditionType.STOPPED, True, "Stopped")
-    if not wanted.is_built:
-        return _verdict(Status.CREATING, ConditionType.STOPPED, None, "Building the artifact")
-    return _verdict(Status.CREATED, ConditionType.STOPPED, True, "Never started; press Run")
+    if wanted.preparing:
+        return _verdict(Status.CREATING, ConditionType.STOPPED, None, wanted.preparing)
+    reason = "Never started; the pre-flight is red" if wanted.is_refused else "Never started; press Run"
+    return _verdict(Status.CREATED, ConditionType.STOPPED, True, reason)
 
 
 def _gave_up(wanted: Wanted, alive: Sequence[SeenReplica], ready: Sequence[SeenReplica]) -> Verdict:
     coming = [replica for replica in alive if replica.revision != wanted.revision and _is_coming(replica)]
-    if not ready and coming:
+    if not _answers(ready) and coming:
         number = coming[0].revision
         reason = f"Revision {number} is starting; the update to revision {wanted.revision} failed: {wanted.failure}"
         return _verdict(Status.STARTING, ConditionType.STARTED, None, reason)
-    if not ready:
+    if not _answers(ready):
         return _verdict(Status.FAILED, ConditionType.STARTED, False, wanted.failure or "")
-    answering = ready[0].revision
+    answering = next(replica.revision for replica in ready if replica.is_front)
     if answering == wanted.revision:
         return _verdict(Status.RUNNING, ConditionType.READY, True, f"{_of(ready, wanted)}; {wanted.failure}")
     reason = (
@@ -126,19 +139,23 @@ def _gave_up(wanted: Wanted, alive: Sequence[SeenReplica], ready: Sequence[SeenR
 
 def _running(wanted: Wanted, new: Sequence[SeenReplica]) -> Verdict:
     complaints = [replica.complaint for replica in new if replica.complaint]
+    fronts = [replica for replica in new if replica.is_front]
     reason = "; ".join([_of(new, wanted), *complaints[:1]])
-    return _verdict(Status.RUNNING, ConditionType.READY, len(complaints) < len(new), reason)
+    return _verdict(Status.RUNNING, ConditionType.READY, any(not front.complaint for front in fronts), reason)
 
 
 def _updating(wanted: Wanted, new: Sequence[SeenReplica], old: Sequence[SeenReplica]) -> Verdict:
-    answering = next(replica.revision for replica in old if replica.state == ReplicaState.READY)
-    reason = f"Revision {answering} answers; {_of(new, wanted)} for revision {wanted.revision}"
+    answering = next(
+        replica.revision for replica in old if replica.state == ReplicaState.READY and replica.is_front
+    )
+    news = wanted.preparing or f"{_of(new, wanted)} for revision {wanted.revision}"
+    reason = f"Revision {answering} answers; {news[0].lower()}{news[1:]}"
     return _verdict(Status.UPDATING, ConditionType.STARTED, None, reason)
 
 
 def _starting(wanted: Wanted, new: Sequence[SeenReplica], alive: Sequence[SeenReplica]) -> Verdict:
-    if not wanted.is_built:
-        return _verdict(Status.STARTING, ConditionType.SCHEDULED, None, "Building the artifact")
+    if wanted.preparing:
+        return _verdict(Status.STARTING, ConditionType.SCHEDULED, None, wanted.preparing)
     if wanted.setback is not None:
         return _verdict(Status.STARTING, ConditionType.STARTED, None, f"Trying again after: {wanted.setback}")
     if wanted.was_ready:
@@ -148,6 +165,10 @@ def _starting(wanted: Wanted, new: Sequence[SeenReplica], alive: Sequence[SeenRe
     return _verdict(
         Status.STARTING, ConditionType.INITIALIZED, None, f"Loading the model; {_of(new, wanted)}"
     )
+
+
+def _answers(ready: Sequence[SeenReplica]) -> bool:
+    return any(replica.is_front for replica in ready)
 
 
 def _is_coming(replica: SeenReplica) -> bool:

@@ -1,11 +1,13 @@
 """The pages of servings; no fixed part stands where a name may."""
 
-from django.urls import path
+from django.urls import include, path
 
-from serving.views import actions, detail, editing, listing, logs, trying
+from serving.views import actions, checking, comparing, detail, editing, listing, logs, trying
 
 urlpatterns = [
+    path("", include("serving.environments.urls")),
     path("servings/", listing.servings, name="servings"),
+    path("preflights/<int:preflight>/", checking.preflight, name="preflight"),
     path("new-serving/", editing.create, name="serving-create"),
     path("servings/<str:name>/", detail.overview, name="serving"),
     path("servings/<str:name>/edit/", editing.edit, name="serving-edit"),
@@ -15,6 +17,9 @@ urlpatterns = [
     path("servings/<str:name>/logs/<str:replica>/", logs.download, name="serving-log-download"),
     path("servings/<str:name>/history/", detail.history, name="serving-history"),
     path("servings/<str:name>/calls/", detail.calls, name="serving-calls"),
+    path("servings/<str:name>/compare/", comparing.compare, name="serving-compare"),
+    path("servings/<str:name>/check-again/", checking.check_again, name="serving-check-again"),
+    path("servings/<str:name>/start-anyway/", checking.start_anyway, name="serving-start-anyway"),
     path("servings/<str:name>/run/", actions.run, name="serving-run"),
     path("servings/<str:name>/stop/", actions.stop, name="serving-stop"),
     path("servings/<str:name>/roll-back/<int:number>/", actions.roll_back, name="serving-roll-back"),

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+from serving import queries
 from serving.models import Replica, Serving
-from serving.states import ReplicaState, SeenReplica, Verdict, Wanted, derive
+from serving.states import Component, ReplicaState, SeenReplica, Verdict, Wanted, derive
 
 COLUMNS = ("status", "condition_type", "condition_status", "condition_reason")
 
@@ -15,14 +16,24 @@ def of(serving: Serving, living: Iterable[Replica]) -> Verdict:
     reason = serving.failure["reason"] if serving.failure else None
     wanted = Wanted(
         revision=serving.current.number,
-        replicas=serving.wanted_replicas,
-        is_built=serving.current.artifact_id is not None,
+        replicas=serving.wanted_total,
+        preparing=serving.preparing,
         was_ready=serving.was_ready,
         has_run=serving.deployed_at is not None,
         failure=reason if serving.has_given_up else None,
         setback=reason,
+        is_refused=serving.current.is_refused,
     )
-    seen = [SeenReplica(each.revision, ReplicaState(each.state), each.complaint or None) for each in living]
+    behind = queries.revisions_with_transformers(serving)
+    seen = [
+        SeenReplica(
+            each.revision,
+            ReplicaState(each.state),
+            each.complaint or None,
+            is_front=each.component == Component.TRANSFORMER or each.revision not in behind,
+        )
+        for each in living
+    ]
     return derive(wanted, seen)
 
 

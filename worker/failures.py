@@ -3,6 +3,7 @@
 import signal
 from dataclasses import dataclass
 
+from serving.states import Component
 from worker.deployers.base import Exit
 
 HOPELESS = {
@@ -21,20 +22,22 @@ EVIDENCE_LINES = 40
 
 @dataclass(frozen=True)
 class Failure:
-    """`attempt` is the start that failed, counted from 1 in its slot."""
+    """`attempt` is the start that failed, counted from 1 in its slot; `is_final` that none was or will be made."""
 
     code: str
     reason: str
     evidence: str = ""
     attempt: int = 1
     was_ready: bool = False
+    is_final: bool = False
     revision: int = 0
+    component: str = Component.PREDICTOR
     slot: int = 0
 
     @property
     def is_hopeless(self) -> bool:
         """Whether another attempt with the same files can only fail again."""
-        return self.code in HOPELESS
+        return self.is_final or self.code in HOPELESS
 
     def as_json(self) -> dict[str, str | int]:
         return {"code": self.code, "reason": self.reason, "evidence": self.evidence, "attempt": self.attempt}

@@ -15,6 +15,5 @@ def deployer() -> Deployer:
         root=settings.REPLICA_DIR,
         artifacts=settings.ARTIFACT_DIR,
         log_dir=settings.LOG_DIR,
-        python=settings.REPLICA_PYTHON,
         grace_seconds=settings.STOP_GRACE_SECONDS,
     )

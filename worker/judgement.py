@@ -1,13 +1,14 @@
 """Judges, without I/O, what has been seen of a serving: setbacks, failure, given up, ready."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from serving.models import Replica
-from serving.states import ReplicaState
+from serving.states import Component, ReplicaState
 from worker.failures import Failure
+from worker.rollout import Slot
 
 STEADY_AFTER = timedelta(seconds=60)
 
@@ -16,8 +17,8 @@ STEADY_AFTER = timedelta(seconds=60)
 class Facts:
     """What a serving's status is derived from, as columns of its row.
 
-    `setbacks` counts, by `<revision>-<slot>`, the ends nobody asked for since that slot was last steady.
-    `good_revision` is the last one that was ready in all its slots since the start.
+    `setbacks` counts, by `<revision>-<slot>` with a t before the slot of a transformer, the ends nobody asked for since
+    that slot was last steady. `good_revision` is the last one that was ready in all its slots since the start.
     """
 
     setbacks: dict[str, int]
@@ -31,7 +32,7 @@ def judge(
     facts: Facts,
     *,
     revision: int,
-    replicas: int,
+    slots: Collection[Slot],
     living: Sequence[Replica],
     failures: Sequence[Failure],
     now: datetime,
@@ -41,11 +42,18 @@ def judge(
     for failure in failures:
         facts = count(facts, failure, revision, most_attempts)
     ready = [each for each in living if each.state == ReplicaState.READY]
-    slots = {each.slot for each in ready if each.revision == revision}
-    if len(slots) >= replicas and not any(failure.revision == revision for failure in failures):
+    there = {(each.component, each.slot) for each in ready if each.revision == revision}
+    if there >= set(slots) and not any(failure.revision == revision for failure in failures):
         facts = replace(facts, failure=None, has_given_up=False, was_ready=True, good_revision=revision)
     steady = {_key(each) for each in ready if each.ready_at and now - each.ready_at > STEADY_AFTER}
     return replace(facts, setbacks={key: n for key, n in facts.setbacks.items() if key not in steady})
+
+
+def at_rest(facts: Facts, failure: Failure | None) -> Facts:
+    """The facts on a serving that should not run: it has failed only if it cannot be made ready to."""
+    if failure is None:
+        return replace(facts, failure=None, has_given_up=False)
+    return replace(facts, failure=failure.as_json(), has_given_up=True)
 
 
 def count(facts: Facts, failure: Failure, revision: int, most_attempts: int) -> Facts:
@@ -70,4 +78,5 @@ def _last_words(failure: Failure, attempt: int) -> Failure:
 
 
 def _key(of: Replica | Failure) -> str:
-    return f"{of.revision}-{of.slot}"
+    mark = "t" if of.component == Component.TRANSFORMER else ""
+    return f"{of.revision}-{mark}{of.slot}"

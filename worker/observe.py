@@ -6,8 +6,8 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from serving.models import Replica, Serving
-from serving.states import ReplicaState
+from serving.models import Replica, Revision, Serving
+from serving.states import Component, ReplicaState
 from worker import failures
 from worker.deployers.base import Deployer, Phase, ReplicaStatus
 from worker.failures import Failure
@@ -87,7 +87,9 @@ def _set_state(serving: Serving, deployer: Deployer, seen: Observation, row: Rep
         if failure := _out_of_patience(serving, deployer, row):
             row.state = ReplicaState.STOPPING
             row.exit = f"{failure.code}: {failure.reason}"
-            seen.failures.append(replace(failure, revision=row.revision, slot=row.slot))
+            seen.failures.append(
+                replace(failure, revision=row.revision, component=row.component, slot=row.slot)
+            )
 
 
 def _out_of_patience(serving: Serving, deployer: Deployer, row: Replica) -> Failure | None:
@@ -113,11 +115,15 @@ def _fail(
     failure = failures.of_exit(
         status.exit if status else None,
         log=deployer.logs(serving.key, row.name),
-        memory_mb=revision.memory_mb if revision else 0,
+        memory_mb=_memory_mb(revision, row.component) if revision else 0,
         was_ready=row.ready_at is not None,
     )
     row.exit = f"{failure.code}: {failure.reason}"
-    seen.failures.append(replace(failure, revision=row.revision, slot=row.slot))
+    seen.failures.append(replace(failure, revision=row.revision, component=row.component, slot=row.slot))
+
+
+def _memory_mb(revision: Revision, component: str) -> int:
+    return revision.transformer_memory_mb if component == Component.TRANSFORMER else revision.memory_mb
 
 
 def _end(seen: Observation, row: Replica, how: str) -> None:
@@ -133,6 +139,7 @@ def _new_row(serving: Serving, status: ReplicaStatus) -> Replica:
         serving=serving,
         name=status.name,
         revision=status.revision,
+        component=status.component,
         slot=status.slot,
         attempt=status.attempt,
         started_at=status.started_at,

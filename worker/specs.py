@@ -1,18 +1,29 @@
 """Turns a serving's rows into the plain specification a deployer understands."""
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 from django.conf import settings
 
-from models_registry import paths, storage
+from accounts.models import Project, User
+from models_registry import artifacts, paths, storage
+from models_registry import queries as registry
 from serving.models import Revision, Serving
-from worker import keys
+from serving.states import Component
+from worker import keys, predictors
 from worker.deployers.base import File, RevisionSpec, ServingSpec
+from worker.environments import prepare
+from worker.rollout import Shares, Slot
+
+RELATED = ("model_version__model", "artifact", "script", "transformer", "environment")
 
 
 def serving_spec(
     serving: Serving,
-    shares: Mapping[int, tuple[int, ...]],
+    shares: Shares,
     *,
     unwanted: Iterable[str] = (),
     ended: Iterable[str] = (),
@@ -27,38 +38,113 @@ def serving_spec(
         unwanted=frozenset(unwanted),
         ended=frozenset(ended),
         revisions=tuple(
-            revision_spec(serving, revision, shares[revision.number])
-            for revision in revisions.select_related("model_version__model", "artifact", "script").order_by(
-                "number"
-            )
+            component
+            for revision in revisions.select_related(*RELATED).order_by("number")
+            for component in _components(serving, revision, shares[revision.number])
         ),
     )
 
 
-def revision_spec(serving: Serving, revision: Revision, slots: tuple[int, ...]) -> RevisionSpec:
-    assert revision.artifact is not None
-    return RevisionSpec(
-        revision=revision.number,
+def _components(serving: Serving, revision: Revision, slots: Sequence[Slot]) -> Iterator[RevisionSpec]:
+    """The revision's predictor and, if it has replicas of its own, its transformer."""
+    behind = revision.has_separate_transformer
+    told = environment(serving, revision)
+    by_component: dict[Component, tuple[int, ...]] = {
+        component: tuple(number for one, number in slots if one == component) for component in Component
+    }
+    if numbers := by_component[Component.PREDICTOR]:
+        without_log = {"HOPYARD_TOPIC": ""} if behind else {}
+        yield predictor(revision, numbers, told | without_log, is_front=not behind)
+    if numbers := by_component[Component.TRANSFORMER]:
+        yield transformer(revision, numbers, told, predictors.path_for(serving, revision.number))
+
+
+def predictor(
+    revision: Revision, slots: tuple[int, ...], told: Mapping[str, str], *, is_front: bool = True
+) -> RevisionSpec:
+    """The replicas of a revision's script, with its transformer where both run in one process."""
+    inline = revision.transformer is not None and not revision.has_separate_transformer
+    files = _files(revision)
+    return replace(
+        files,
         slots=slots,
-        artifact=revision.artifact.digest,
-        files=tuple(
-            File(file.path, file.blob_id, storage.path_of(file.blob_id))
-            for file in revision.artifact.files.all()
-        ),
-        script=File(_script_path(revision), revision.script_id, storage.path_of(revision.script_id)),
-        environment=environment(serving, revision),
+        script=_file(_script_path(revision), revision.script_id),
+        transformer=transformer_file(revision) if inline else None,
+        is_front=is_front,
+        knows_example=not revision.has_separate_transformer,
+        environment=_together(told, files.environment),
         cores=revision.cores,
         memory_mb=revision.memory_mb,
         gpus=revision.gpus,
     )
 
 
+def transformer(
+    revision: Revision, slots: tuple[int, ...], told: Mapping[str, str], predictors_file: Path
+) -> RevisionSpec:
+    """The replicas that stand before the predictors of a revision."""
+    files = _files(revision)
+    return replace(
+        files,
+        slots=slots,
+        component=Component.TRANSFORMER,
+        transformer=transformer_file(revision),
+        predictors_file=predictors_file,
+        environment=_together(told, files.environment),
+        cores=revision.transformer_cores,
+        memory_mb=revision.transformer_memory_mb,
+    )
+
+
+def _files(revision: Revision) -> RevisionSpec:
+    """What both components have in common."""
+    assert revision.artifact is not None
+    found = prepare.ready(revision)
+    lines = list(revision.artifact.files.select_related("blob"))
+    manifest = [(line.path, line.blob.size, line.blob_id) for line in lines]
+    return RevisionSpec(
+        revision=revision.number,
+        slots=(),
+        artifact=revision.artifact.digest,
+        manifest=registry.manifest_digest_source(manifest),
+        files=tuple(_file(line.path, line.blob_id) for line in lines),
+        python=found.python or Path("python-of-an-environment-that-is-gone"),
+        environment=found.variables,
+    )
+
+
+def _together(told: Mapping[str, str], needed: Mapping[str, str]) -> dict[str, str]:
+    """What the environment needs to find the model server comes before the user's own import path."""
+    paths_ = [each["PYTHONPATH"] for each in (needed, told) if each.get("PYTHONPATH")]
+    return {**told, **needed, **({"PYTHONPATH": os.pathsep.join(paths_)} if paths_ else {})}
+
+
+def _file(path: str, sha256: str) -> File:
+    return File(path, sha256, partial(storage.open, sha256))
+
+
+def transformer_file(revision: Revision) -> File:
+    assert revision.transformer_id is not None
+    return _file(artifacts.transformer_path(revision.transformer_name), revision.transformer_id)
+
+
 def environment(serving: Serving, revision: Revision) -> dict[str, str]:
     """What the replica and the user's script find in their environment, the names Hopsworks sets included."""
-    project = serving.project
+    told = general(serving.project, revision, name=serving.name, user=serving.created_by)
+    if revision.topic:
+        told |= {
+            "HOPYARD_TOPIC_DIR": str(settings.TOPIC_DIR / serving.project.name),
+            "HOPYARD_TOPIC": revision.topic,
+            "HOPYARD_INFERENCE_LOGGING": revision.inference_logging,
+        }
+    return told
+
+
+def general(project: Project, revision: Revision, *, name: str, user: User | None) -> dict[str, str]:
+    """The same without what only a serving has."""
     version = revision.model_version
     ours = {
-        "HOPYARD_MODEL_NAME": serving.name,
+        "HOPYARD_MODEL_NAME": name,
         "HOPYARD_PROJECT": project.name,
         "HOPYARD_REVISION": str(revision.number),
         "HOPYARD_CLASS_NAME": revision.class_name,
@@ -71,22 +157,16 @@ def environment(serving: Serving, revision: Revision) -> dict[str, str]:
         "PROJECT_NAME": project.name,
         "HOPSWORKS_PROJECT_NAME": project.name,
         "HOPSWORKS_PROJECT_ID": str(project.pk),
-        "SERVING_NAME": serving.name,
-        "DEPLOYMENT_NAME": serving.name,
+        "SERVING_NAME": name,
+        "DEPLOYMENT_NAME": name,
         "MODEL_NAME": version.model.name,
         "MODEL_VERSION": str(version.number),
         "ARTIFACT_VERSION": revision.artifact_label,
         "REST_ENDPOINT": settings.PUBLIC_URL,
-        "HDFS_USER": f"{project.name}__{serving.created_by}",
-        "HADOOP_USER_NAME": f"{project.name}__{serving.created_by}",
+        "HDFS_USER": f"{project.name}__{user}",
+        "HADOOP_USER_NAME": f"{project.name}__{user}",
     }
-    if revision.topic:
-        ours |= {
-            "HOPYARD_TOPIC_DIR": str(settings.TOPIC_DIR / project.name),
-            "HOPYARD_TOPIC": revision.topic,
-            "HOPYARD_INFERENCE_LOGGING": revision.inference_logging,
-        }
-    return {**revision.environment, **ours}
+    return {**revision.variables, **ours}
 
 
 def _script_path(revision: Revision) -> str:

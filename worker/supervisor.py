@@ -118,6 +118,7 @@ def run(family: list[Program], *, on_ready: Callable[[], None]) -> None:
     stopping = _StopFlag()
     connections.close_all()
     work.ask_on_commit("worker.reconcile_all")
+    work.ask_on_commit("worker.report_interpreters")
     is_announced = False
     try:
         while not stopping.is_set:

@@ -7,9 +7,10 @@ from celery import shared_task
 from django.db.models import Q
 
 from models_registry import services as registry
-from serving.models import Replica, Serving
+from models_registry.incoming import services as incoming
+from serving.models import Preflight, Replica, Serving
 from serving.states import ReplicaState, Status
-from worker import installed, keys, reconcile, retention
+from worker import following, installed, keys, preflight, reconcile, retention
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,27 @@ def reconcile_serving(serving_id: int, chain: str = "", tries: int = 0) -> None:
         reconcile_serving.apply_async((serving_id, chain, tries + 1), countdown=wait)
 
 
+@shared_task(name="worker.preflight")
+def make_preflight(preflight_id: int, chain: str = "", tries: int = 0) -> None:
+    """As reconcile_serving, for a pre-flight."""
+    if chain and not Preflight.objects.filter(pk=preflight_id, chain=chain).exists():
+        return
+    try:
+        if preflight.step(preflight_id, installed.deployer()):
+            return
+    except Exception:
+        log.exception("A step for pre-flight %s failed", preflight_id)
+    chain = secrets.token_hex(16)
+    if Preflight.objects.filter(pk=preflight_id).update(chain=chain):
+        wait = min(FIRST_WAIT_SECONDS * 1.1**tries, LONGEST_WAIT_SECONDS)
+        make_preflight.apply_async((preflight_id, chain, tries + 1), countdown=wait)
+
+
+@shared_task(name="worker.follow_alias")
+def follow_alias(model_id: int, alias: str) -> None:
+    following.follow(model_id, alias)
+
+
 @shared_task(name="worker.reconcile_all")
 def reconcile_all() -> None:
     """Look at everything that should run, still runs, or has not come to rest."""
@@ -49,6 +71,9 @@ def reconcile_all() -> None:
     )
     for serving_id in busy.values_list("pk", flat=True):
         reconcile_serving.delay(serving_id)
+    under_way = Preflight.objects.filter(state__in=[Preflight.State.WAITING, Preflight.State.RUNNING])
+    for preflight_id in under_way.values_list("pk", flat=True):
+        make_preflight.delay(preflight_id)
 
 
 @shared_task(name="worker.publish_keys")
@@ -70,7 +95,9 @@ def publish_all_keys() -> None:
 def sweep() -> None:
     """Drop abandoned uploads, files nothing refers to, and inference records beyond the kept number."""
     registry.discard_abandoned()
+    incoming.drop_abandoned()
     registry.sweep_blobs()
+    preflight.forget_old()
     retention.remove_leftovers()
     retention.trim_inference_records()
     retention.forget_read_topic_files()

@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from accounts import access, queries, services
 from accounts.access import Access
 from accounts.authentication import ApiKeyAuthentication
-from accounts.models import ApiKey, AuditEntry, Member, Project, Role, Scope, User
+from accounts.models import ApiKey, AuditEntry, FilePolicy, Member, Project, Role, Scope, User
 from accounts.serializers import (
     ApiKeySerializer,
     LoginSerializer,
@@ -26,6 +26,7 @@ from accounts.serializers import (
     NewApiKeySerializer,
     NewProjectSerializer,
     ProjectSerializer,
+    ProjectSettingsSerializer,
     RoleSerializer,
 )
 from accounts.throttles import LoginThrottle
@@ -181,6 +182,26 @@ class Audit(InProject):
     def get(self, request: Request, project: str) -> Response:
         entries = queries.audit_trail(self.reach(Scope.ADMIN).project)[:200]
         return Response({"items": [_entry(entry) for entry in entries]})
+
+
+class Settings(InProject):
+    """What owners decide for the project."""
+
+    @extend_schema(responses=ProjectSettingsSerializer)
+    def get(self, request: Request, project: str) -> Response:
+        return Response(ProjectSettingsSerializer(self.reach(Scope.ADMIN).project).data)
+
+    @extend_schema(request=ProjectSettingsSerializer(partial=True), responses=ProjectSettingsSerializer)
+    def patch(self, request: Request, project: str) -> Response:
+        own = self.reach(Scope.ADMIN)
+        given = ProjectSettingsSerializer(own.project, data=request.data, partial=True)
+        given.is_valid(raise_exception=True)
+        changed = services.change_settings(
+            access=own,
+            file_policy=FilePolicy(given.validated_data.get("file_policy", own.project.file_policy)),
+            quota_mb=given.validated_data.get("quota_mb", own.project.quota_mb),
+        )
+        return Response(ProjectSettingsSerializer(changed).data)
 
 
 def _needs_of_key_work(request: Request) -> Scope:

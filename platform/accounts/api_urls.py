@@ -14,4 +14,5 @@ urlpatterns = [
     path("projects/<str:project>/api-keys/", api.ApiKeys.as_view()),
     path("projects/<str:project>/api-keys/<str:key_id>/", api.ApiKeyDetail.as_view()),
     path("projects/<str:project>/audit/", api.Audit.as_view()),
+    path("projects/<str:project>/settings/", api.Settings.as_view()),
 ]

@@ -10,8 +10,9 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
 
+from accounts import services
 from accounts.access import Access
-from accounts.models import Role, Scope, project_name
+from accounts.models import FilePolicy, Project, Role, Scope, project_name
 
 MOST_GUESSES = 10
 GUESSES_FORGOTTEN_SECONDS = 60
@@ -80,3 +81,32 @@ class KeyForm(forms.Form):
             "scopes": self.cleaned_data["scopes"],
             "expires_at": expires_at,
         }
+
+
+class SettingsForm(forms.Form):
+    """What an owner decides for the project."""
+
+    file_policy = forms.ChoiceField(
+        label="Files that scanning warns of",
+        choices=[
+            (FilePolicy.WARN, "Warn: say so beside the file, and serve it"),
+            (
+                FilePolicy.APPROVE,
+                "Ask an owner's approval: such a file is served once an owner has approved its bytes",
+            ),
+            (FilePolicy.BLOCK, "Block: what is suspicious or dangerous is never served"),
+        ],
+        widget=forms.RadioSelect,
+        help_text="With the last two, a file that has not been scanned yet is not served either.",
+    )
+    quota_mb = forms.IntegerField(
+        label="Quota in MB",
+        min_value=0,
+        max_value=services.LARGEST_QUOTA_MB,
+        required=False,
+        help_text="Empty: as much as the installation grants. 0: no limit.",
+    )
+
+    @classmethod
+    def of(cls, project: Project) -> "SettingsForm":
+        return cls(initial={"file_policy": project.file_policy, "quota_mb": project.quota_mb})

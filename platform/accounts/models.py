@@ -42,10 +42,20 @@ class User(AbstractUser):
         constraints = [models.UniqueConstraint(Lower("username"), name="username_differs_by_more_than_case")]
 
 
+class FilePolicy(models.TextChoices):
+    """What a project does about files that scanning warns of."""
+
+    WARN = "warn", "Warn"
+    APPROVE = "approve", "Ask an owner's approval"
+    BLOCK = "block", "Block"
+
+
 class Project(models.Model):
     name = models.CharField(max_length=64, unique=True, validators=[project_name])
     description = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
+    file_policy = models.CharField(max_length=10, choices=FilePolicy.choices, default=FilePolicy.WARN)
+    quota_mb = models.PositiveBigIntegerField(null=True, blank=True)
     people = models.ManyToManyField(User, through="Member", related_name="projects")
 
     class Meta:

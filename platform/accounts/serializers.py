@@ -3,6 +3,7 @@
 from rest_framework import serializers
 
 from accounts.models import ApiKey, Member, Project, Role, Scope
+from accounts.services import LARGEST_QUOTA_MB
 
 
 class ProjectSerializer(serializers.ModelSerializer[Project]):
@@ -10,6 +11,16 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
         model = Project
         fields = ["name", "description", "created_at"]
         read_only_fields = ["created_at"]
+
+
+class ProjectSettingsSerializer(serializers.ModelSerializer[Project]):
+    """`quota_mb` null: what the installation grants; 0: no limit."""
+
+    quota_mb = serializers.IntegerField(min_value=0, max_value=LARGEST_QUOTA_MB, allow_null=True)
+
+    class Meta:
+        model = Project
+        fields = ["file_policy", "quota_mb"]
 
 
 class NewProjectSerializer(serializers.Serializer[Project]):

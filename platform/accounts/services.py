@@ -4,13 +4,16 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
 from accounts import keys, work
 from accounts.access import Access
-from accounts.models import ApiKey, AuditEntry, Member, Project, Role, Scope, User
+from accounts.models import ApiKey, AuditEntry, FilePolicy, Member, Project, Role, Scope, User
+
+LARGEST_QUOTA_MB = 2**40
 
 
 class AccountsError(Exception):
@@ -47,6 +50,27 @@ def create_project(*, name: str, owner: User, description: str = "") -> Project:
     project.save()
     Member.objects.create(project=project, user=owner, role=Role.OWNER)
     record(project=project, actor=owner.username, action="create_project", target=name)
+    return project
+
+
+@transaction.atomic
+def change_settings(*, access: Access, file_policy: FilePolicy, quota_mb: int | None) -> Project:
+    """Set the policy on files that scanning warns of, and how much the project may keep; None: as installed."""
+    project = Project.objects.select_for_update().get(pk=access.project.pk)
+    installed = settings.PROJECT_QUOTA_MB
+    if installed and quota_mb is not None and not 0 < quota_mb <= installed:
+        raise AccountsError(f"This installation grants a project at most {installed} MB; choose up to that.")
+    wanted = {"file_policy": file_policy, "quota_mb": quota_mb}
+    changed = {
+        name: f"{getattr(project, name)} → {value}"
+        for name, value in wanted.items()
+        if getattr(project, name) != value
+    }
+    if changed:
+        Project.objects.filter(pk=project.pk).update(**wanted)
+        actor = access.user.username
+        record(project=project, actor=actor, action="change_settings", target=project.name, **changed)
+    project.refresh_from_db()
     return project
 
 

@@ -17,4 +17,5 @@ urlpatterns = [
     path("projects/<str:project>/keys/", views.keys, name="api-keys"),
     path("projects/<str:project>/keys/<str:key_id>/revoke/", views.revoke_key, name="key-revoke"),
     path("projects/<str:project>/audit/", views.audit, name="audit"),
+    path("projects/<str:project>/settings/", views.settings, name="project-settings"),
 ]

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts import access, queries, services
-from accounts.forms import KeyForm, MemberForm, ProjectForm, SignInForm
-from accounts.models import Role, Scope
+from accounts.forms import KeyForm, MemberForm, ProjectForm, SettingsForm, SignInForm
+from accounts.models import FilePolicy, Role, Scope
 from accounts.pages import PageRequest
 
 PER_PAGE = 50
@@ -146,3 +146,21 @@ def audit(request: PageRequest, project: str) -> HttpResponse:
     found = access.project(request, project, needs=Scope.ADMIN)
     page = Paginator(queries.audit_trail(found.project), PER_PAGE).get_page(request.GET.get("page"))
     return render(request, "accounts/audit.html", {"access": found, "page": page})
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def settings(request: PageRequest, project: str) -> HttpResponse:
+    found = access.project(request, project, needs=Scope.ADMIN)
+    form = SettingsForm(request.POST) if request.method == "POST" else SettingsForm.of(found.project)
+    if form.is_valid():
+        policy = FilePolicy(form.cleaned_data["file_policy"])
+        try:
+            services.change_settings(access=found, file_policy=policy, quota_mb=form.cleaned_data["quota_mb"])
+        except services.AccountsError as error:
+            form.add_error("quota_mb", str(error))
+        else:
+            messages.success(request, "The settings are saved.")
+            return redirect("project-settings", found.project.name)
+    context = {"access": found, "form": form}
+    return render(request, "accounts/settings.html", context, status=400 if form.errors else 200)

@@ -12,7 +12,7 @@ from rest_framework.views import exception_handler
 from accounts.services import AccountsError
 from models_registry.errors import RegistryError
 from models_registry.paths import BadPath
-from models_registry.storage import StorageError, StorageFull, TooLarge
+from models_registry.storage import StorageError
 from serving.errors import ServingError
 
 
@@ -73,8 +73,7 @@ def _ours(error: Exception) -> tuple[int, str, str, dict[str, list[str]]] | None
         case RegistryError():
             return error.status, error.code, str(error), {}
         case StorageError():
-            status = {TooLarge: 413, StorageFull: 507}.get(type(error), 400)
-            return status, error.code, str(error), {}
+            return error.status, error.code, str(error), {}
         case BadPath():
             return 400, "bad_path", str(error), {}
         case AccountsError():

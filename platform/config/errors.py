@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostE
 from django.shortcuts import render
 
 from config.api import error_body
+from models_registry.storage import StorageError
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,8 @@ class SentenceMiddleware:
                 return answer(request, 400, "The request ended before all of it arrived; send it again.")
             case RequestDataTooBig():
                 return answer(request, 413, "The form is too large; upload files as files.")
+            case StorageError():
+                return answer(request, error.status, str(error))
             case OperationalError():
                 log.exception("The database did not answer")
                 return answer(request, 503, "The database is busy or away; try again in a moment.")
@@ -61,12 +64,15 @@ CODES = {
     413: "too_large",
     500: "internal",
     503: "unavailable",
+    507: "storage_full",
 }
 TITLES = {
     400: "That request did not make sense",
     403: "Not yours to do",
     404: "Nothing here",
     413: "Too large",
+    503: "Not just now",
+    507: "No room left",
 }
 
 

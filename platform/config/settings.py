@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 
-from config import databases, secrets
+from config import databases, secrets, storages
 from config.environment import Environment
 
 env = Environment()
@@ -99,6 +99,12 @@ CACHES = {
 }
 BLOB_DIR = DATA_DIR / "blobs"
 MAX_UPLOAD_BYTES = env.number("MAX_UPLOAD_MB", 20_480) * 1024 * 1024
+MIN_FREE_BYTES = env.number("MIN_FREE_MB", 512) * 1024 * 1024
+PROJECT_QUOTA_MB = env.number("PROJECT_QUOTA_MB", 0)  # 0: none
+ARCHIVE_MAX_BYTES = env.number("ARCHIVE_MAX_MB", 20_480) * 1024 * 1024
+ARCHIVE_MAX_FILES = env.number("ARCHIVE_MAX_FILES", 10_000)
+ARCHIVE_MAX_RATIO = env.number("ARCHIVE_MAX_RATIO", 100)
+ARCHIVE_MAX_DEPTH = env.number("ARCHIVE_MAX_DEPTH", 20)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 2_000
 FILE_UPLOAD_TEMP_DIR = DATA_DIR / "uploads"
@@ -127,6 +133,7 @@ STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "blobs": storages.blobs(env, BLOB_DIR),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = DEBUG
@@ -168,7 +175,16 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/",
-    "ENUM_NAME_OVERRIDES": {"Role": "accounts.models.Role", "Status": "serving.states.Status"},
+    "ENUM_NAME_OVERRIDES": {
+        "Role": "accounts.models.Role",
+        "Status": "serving.states.Status",
+        "ReplicaState": "serving.states.ReplicaState",
+        "CheckState": "serving.models.preflights.CheckState",
+        "PreflightState": "serving.models.Preflight.State",
+        "EnvironmentState": "serving.models.Environment.State",
+        "ResolutionState": "serving.models.Resolution.State",
+        "ReportState": "models_registry.models.FileReport.State",
+    },
 }
 
 # --- Worker ---------------------------------------------------------------------------------------
@@ -212,8 +228,20 @@ REPLICA_DIR = DATA_DIR / "replicas"
 ARTIFACT_DIR = DATA_DIR / "artifacts"
 LOG_DIR = DATA_DIR / "logs"
 KEYS_DIR = DATA_DIR / "keys"
+PREDICTORS_DIR = DATA_DIR / "predictors"
 TOPIC_DIR = DATA_DIR / "topics"
 INFERENCE_RECORDS_KEPT = env.number("INFERENCE_RECORDS_KEPT", 100_000)
+
+# --- Python environments --------------------------------------------------------------------------
+
+ENVIRONMENT_DIR = DATA_DIR / "environments"
+ENVIRONMENT_KEPT_HOURS = env.number("ENVIRONMENT_KEPT_HOURS", 24 * 7)
+ENVIRONMENT_FREE_MB = env.number("ENVIRONMENT_FREE_MB", 1024)
+ENVIRONMENT_TIMEOUT_SECONDS = env.number("ENVIRONMENT_TIMEOUT_SECONDS", 1800)
+PYTHONS = env.words("PYTHONS", "")  # such as 3.12=/usr/bin/python3.12
+UV = env.text("UV", "")
+ALLOW_URL_REQUIREMENTS = env.flag("ALLOW_URL_REQUIREMENTS", default=False)
+ALLOW_SOURCE_BUILDS = env.flag("ALLOW_SOURCE_BUILDS", default=False)
 
 # --- Logging --------------------------------------------------------------------------------------
 

@@ -21,7 +21,8 @@ from serving.views.loading import load
 def run(request: PageRequest, project: str, name: str) -> HttpResponse:
     found, serving = load(request, project, name, needs=Scope.WRITE)
     said = f"{name} is starting; this page shows how far it has come."
-    _do(request, said, lambda: services.start(access=found, serving=serving))
+    override = request.POST.get("override") == "1"
+    _do(request, said, lambda: services.start(access=found, serving=serving, override=override))
     return redirect(way_back(request, reverse("serving", args=[project, name])))
 
 

@@ -8,7 +8,9 @@ from django.views.decorators.http import require_safe
 from django_htmx.http import ptag
 
 from accounts.pages import PageRequest
-from serving import addresses, commands, examples, queries
+from serving import addresses, advice, commands, examples, queries
+from serving.environments import queries as environments
+from serving.environments.showing import Build
 from serving.forms.trying import TryForm
 from serving.views.loading import load
 
@@ -35,6 +37,10 @@ def overview(request: PageRequest, project: str, name: str) -> HttpResponse:
         "direct_url": f"{addresses.direct_url(serving)}:predict",
         "protocols": commands.protocols(serving, bodies),
         "replicas": queries.replicas(serving)[:REPLICAS_SHOWN],
+        "build": Build(serving.current),
+        "skews": environments.skews(serving.current),
+        "preflight": serving.current.preflight,
+        "advice": advice.on(serving.failure["code"]) if serving.failure else None,
         "try_form": TryForm(bodies=bodies),
     }
     return render(request, "serving/_overview.html" if request.htmx else "serving/overview.html", context)

@@ -1,4 +1,4 @@
-"""The pages that create and edit a serving."""
+"""The pages that create and edit a serving, or have the settings checked without saving them."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -7,12 +7,13 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from accounts import access
+from accounts.access import Access
 from accounts.models import Scope
 from accounts.pages import PageRequest
 from serving import queries, services
 from serving.errors import EditedMeanwhile, ServingError
 from serving.forms.settings import ServingForm
-from serving.models import Serving
+from serving.models import Preflight, Serving
 from serving.views.loading import load
 
 
@@ -22,27 +23,28 @@ def create(request: PageRequest, project: str) -> HttpResponse:
     found = access.project(request, project, needs=Scope.WRITE)
     data = request.POST if request.method == "POST" else None
     form = ServingForm(data, project=found.project, script=request.GET.get("script", ""))
+    if "check" in request.POST:
+        return _page(request, found, form, preflight=_checked(found, form))
     if form.is_valid():
         try:
             made, is_new = services.create(access=found, wanted=form.wanted())
         except ServingError as error:
             form.refuse(str(error), error.field)
         else:
-            messages.success(
-                request, _after_create(made) if is_new else f"{made} exists with these very settings."
-            )
+            said = _after_create(made) if is_new else f"{made} exists with these very settings."
+            messages.success(request, said)
             return redirect("serving", found.project.name, made.name)
-    context = {"access": found, "form": form}
-    return render(request, "serving/form.html", context, status=400 if form.errors else 200)
+    return _page(request, found, form)
 
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: PageRequest, project: str, name: str) -> HttpResponse:
     found, serving = load(request, project, name, needs=Scope.WRITE)
-    form = ServingForm(
-        request.POST if request.method == "POST" else None, project=found.project, serving=serving
-    )
+    data = request.POST if request.method == "POST" else None
+    form = ServingForm(data, project=found.project, serving=serving)
+    if "check" in request.POST:
+        return _page(request, found, form, preflight=_checked(found, form))
     if form.is_valid():
         expected = form.cleaned_data["expected_revision"]
         try:
@@ -56,21 +58,42 @@ def edit(request: PageRequest, project: str, name: str) -> HttpResponse:
         else:
             messages.success(request, _after_edit(serving, saved))
             return redirect("serving", found.project.name, name)
-    context = {"access": found, "form": form, "serving": serving}
+    return _page(request, found, form)
+
+
+def _checked(found: Access, form: ServingForm) -> Preflight | None:
+    """The pre-flight of what is in the form, or None if the form itself is wrong."""
+    if not form.is_valid():
+        return None
+    now = form.serving
+    try:
+        wanted = services.with_changes(now, form.changes()) if now else form.wanted()
+        return services.check(access=found, wanted=wanted, serving=now)
+    except ServingError as error:
+        form.refuse(str(error), error.field)
+        return None
+
+
+def _page(
+    request: PageRequest, found: Access, form: ServingForm, *, preflight: Preflight | None = None
+) -> HttpResponse:
+    context = {
+        "access": found,
+        "form": form,
+        "serving": form.serving,
+        "preflight": preflight,
+        "preflight_tag": queries.preflight_tag(preflight) if preflight else "",
+    }
     return render(request, "serving/form.html", context, status=400 if form.errors else 200)
 
 
 def _after_create(serving: Serving) -> str:
-    return (
-        f"{serving} is created. Its artifact is being built; press Run and it starts as soon as that is done."
-    )
+    return f"{serving} is created and being checked; press Run and it starts as soon as all is ready."
 
 
 def _after_edit(before: Serving, after: Serving) -> str:
-    assert before.revision is not None
-    assert after.revision is not None
-    number = after.revision.number
-    if number == before.revision.number:
+    number = after.current.number
+    if number == before.current.number:
         return f"Saved; what runs is revision {number} as before."
     if after.wanted_replicas:
         return f"Saved as revision {number}. The old replicas answer until the new ones are ready."

@@ -12,8 +12,10 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from accounts.models import User
 from models_registry import services as registry
 from models_registry import storage
+from models_registry.incoming import services as incoming
 from models_registry.models import ModelVersion
 from serving import services
+from serving.models import Environment
 from serving.settings import Settings
 from tests.conftest import People
 
@@ -38,6 +40,12 @@ FOR_OWNERS = {
     "projects/<str:project>/members/": UNSAFE,
     "api/projects/<str:project>/members/<str:username>/": UNSAFE,
     "projects/<str:project>/members/<str:username>/remove/": METHODS,
+    "api/projects/<str:project>/settings/": METHODS,
+    "projects/<str:project>/settings/": METHODS,
+    "api/projects/<str:project>/reports/<str:sha256>/approve/": METHODS,
+    "projects/<str:project>/safety/<str:sha256>/approve/": METHODS,
+    "projects/<str:project>/safety/<str:sha256>/withdraw/": METHODS,
+    "projects/<str:project>/servings/<str:name>/start-anyway/": METHODS,
 }
 INFERENCE = {"inference/<str:project>/<str:serving>/<path:path>", "inference/<str:project>/<str:serving>/"}
 
@@ -73,18 +81,29 @@ def routes(people: People, export: Callable[..., ModelVersion]) -> list[Route]:
     owner = people.access(people.alice)
     export()
     draft = registry.start_upload(access=owner, model_name="iris")
-    registry.save_file(access=owner, path="Resources/notes.txt", blob=storage.receive([b"notes"]))
-    services.create(access=owner, wanted=Settings(name="iris", script="Models/iris/1/predictor.py"))
+    notes = incoming.Announced(path="Resources/more.txt", size=2)
+    file, _ = incoming.begin(access=owner, draft=None, announced=notes)
+    notes_blob = storage.receive([b"notes"])
+    registry.save_file(access=owner, path="Resources/notes.txt", blob=notes_blob)
+    made, _ = services.create(access=owner, wanted=Settings(name="iris", script="Models/iris/1/predictor.py"))
     real = {
         "<str:project>": "garden",
         "<str:model>": "iris",
         "<int:number>": "1",
         "<str:name>": "iris",
+        "<slug:alias>": "latest",
         "<str:serving>": "iris",
         "<uuid:upload>": str(draft.upload),
+        "<uuid:incoming>": str(file.pk),
+        "<int:artifact>": "0",
+        "<int:artifact_id>": str(made.current.artifact_id),
+        "<int:preflight>": str(made.current.preflight_id),
+        "<int:chunk>": "0",
         "<path:path>": "Resources/notes.txt",
+        "<str:sha256>": notes_blob.sha256,
         "<str:username>": "bob",
         "<str:key_id>": "nosuchkey123",
+        "<str:key>": Environment.objects.get().key,
         "<str:replica>": "r1-0-1",
         "^.*$": "nothing-here",
     }

@@ -147,6 +147,21 @@ SERVING = {
 
 
 READY = {"name": "iris-3-0", "revision": 3, "state": "Ready", "ended_at": None}
+TRANSFORMED = {
+    **SERVING,
+    "alias": "champion",
+    "artifact_version": "2",
+    "artifact_digest": "d" * 64,
+    "transformer": "Resources/transformer.py",
+    "transformer_placement": "separate",
+    "transformer_replicas": 2,
+    "transformer_resources": {"cores": 0.5, "memory_mb": 256},
+    "python": "3.12",
+    "requirements": "numpy==2.1\nscipy",
+    "requirements_path": "",
+    "environment": "e" * 64,
+    "preflight": {"id": 7, "state": "passed", "checks": [], "started_at": None, "finished_at": None},
+}
 ENDED = {"name": "iris-2-0", "revision": 3, "state": "Exited", "ended_at": "2026-01-02T03:04:05Z"}
 
 

@@ -72,12 +72,16 @@ def test_an_export_sends_each_file_and_finalises(client: Client, scripted: Scrip
         iris, "iris", metrics={"accuracy": 0.9}, on_progress=lambda *step: seen.append(step)
     )
     assert (version.version, version.path) == (1, "Models/iris/1")
-    assert scripted.requests[0].json == {
+    asked = scripted.requests[0].json
+    asked.pop("packages")
+    assert asked.pop("provenance")["python"]
+    assert asked == {
         "version": None,
         "overwrite": False,
         "description": "",
         "framework": "",
         "metrics": {"accuracy": 0.9},
+        "tags": {},
     }
     assert scripted.calls[-1] == f"POST {DRAFT}finalise/"
     assert seen == sorted(seen)

@@ -21,7 +21,7 @@ from hopyard.client import (
     NotFound,
     TimedOut,
 )
-from hopyard.client.records import Batching
+from hopyard.client.serving_records import Batching
 from tests.conftest import IRIS_SCRIPT, People
 
 NAME = "IrisFlowerClassifier"
@@ -307,6 +307,8 @@ def test_the_readmes_examples_run(
 ) -> None:
     """Only the replica is imagined."""
     monkeypatch.setattr("hopyard.client.waiting.until_running", lambda look, *_: look())
+    Path("scaler.py").write_text("class Transformer: ...\n")
+    Path("requirements.txt").write_text("scikit-learn==1.5.2\n")
     monkeypatch.setattr("hopyard.client.servings.Servings.predict", lambda *_: {"predictions": [0]})
     given = {"URL": live_server.url, "PROJECT": "garden", "API_KEY": key_of(people.bob)[1]}
     for name, value in given.items():
@@ -315,8 +317,10 @@ def test_the_readmes_examples_run(
     examples = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     for example in examples:
         exec(compile(example, "sdk/README.md", "exec"), {})
-    assert len(examples) == 2
+    assert len(examples) == 3
     assert serving.get(NAME).replicas == 2
+    assert serving.get("IrisWithScaler").revision == 3
+    assert Path("artifacts/1/transformer-scaler.py").exists()
     assert capsys.readouterr().out.startswith(f"{NAME} ")
 
 

@@ -115,3 +115,14 @@ def test_a_wrong_word_is_one_sentence(script: Path, words: list[str], sentence: 
     result = CliRunner().invoke(cli.main, ["serve", *(word.format(script=script) for word in words)])
     assert result.exit_code == 2
     assert sentence in result.stderr
+
+
+def test_a_transformer_stands_before_the_script(start: Start, script: Path, tmp_path: Path) -> None:
+    transformer = tmp_path / "doubling.py"
+    transformer.write_text(
+        "class Transformer:\n    def preprocess(self, inputs):\n        return {'instances': inputs['instances'] * 2}\n"
+    )
+    _, log = start(str(script), "--transformer", str(transformer), "--port", "0")
+    ready = eventually(lambda: next((line for line in log.read_text().splitlines() if "curl" in line), ""))
+    url = shlex.split(ready)[1]
+    assert httpx.post(url, json={"instances": [1]}).json()["predictions"][0] == [1, 1]

@@ -1,6 +1,7 @@
 """Settings, waiting and predictions, and the functions in Hopsworks' manner over them."""
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 import hopyard
 from hopyard import model, serving
 from hopyard.client import Client, Failure, ServerError, Serving, ServingFailed, TimedOut
-from hopyard.client.records import Condition
+from hopyard.client.serving_records import Condition
 from hopyard.client.waiting import until_running
 from tests.client.scripted import ENDED, READY, SERVING, VERSION, Scripted, page, refuses, says, says_raw
 
@@ -93,7 +94,14 @@ def test_a_name_hopsworks_refuses_is_refused(connected: Client, scripted: Script
         ({"instances": True}, "replicas is a whole number"),
         ({"num_partitions": 0}, "topic_partitions is a whole number from 1"),
         ({"inference_logging": "SOME"}, "inference_logging is one of"),
-        ({"transformer": "Resources/t.py"}, "Transformers are not available yet"),
+        ({"transformer": "Resources/t.ipynb"}, "transformer is a path that ends in .py"),
+        (
+            {"transformer": "Resources/t.py", "transformer_instances": 0},
+            "transformer_replicas is a whole number",
+        ),
+        ({"transformer_instances": 2}, "is for a transformer, and there is none"),
+        ({"artifact_version": "NEWEST"}, "artifact_version is CREATE, MODEL-ONLY or a number, not 'NEWEST'"),
+        ({"artifact_version": True}, "artifact_version is CREATE"),
         ({"kfserving": True}, "needs no KFServing"),
         ({"model_server": "TENSORFLOW_SERVING"}, "is not available"),
         ({"predictor_resource_config": {"memory": 1}}, "lacks cores"),
@@ -109,12 +117,12 @@ def test_what_cannot_be_right_is_refused_before_any_request(
 
 
 def test_an_unknown_setting_is_refused_with_those_there_are(client: Client) -> None:
-    with pytest.raises(ValueError, match="no setting 'replica'; there are artifact_version, batching"):
+    with pytest.raises(ValueError, match="no setting 'replica'; there are alias, artifact_version, batching"):
         client.servings.update("iris", replica=2)  # type: ignore[call-arg]
 
 
 def test_the_arguments_stand_in_hopsworks_order() -> None:
-    assert list(inspect.signature(serving.create_or_update).parameters) == [
+    assert places(serving.create_or_update) == [
         "serving_name",
         "model_path",
         "model_version",
@@ -131,7 +139,7 @@ def test_the_arguments_stand_in_hopsworks_order() -> None:
         "transformer_instances",
         "predictor_resource_config",
     ]
-    assert list(inspect.signature(model.export).parameters) == [
+    assert places(model.export) == [
         "model_path",
         "model_name",
         "model_version",
@@ -142,6 +150,13 @@ def test_the_arguments_stand_in_hopsworks_order() -> None:
         "synchronous_timeout",
         "project",
     ]
+
+
+def places(function: Callable[..., Any]) -> list[str]:
+    """The parameters that may be given by their place."""
+    by_place = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = inspect.signature(function).parameters.values()
+    return [parameter.name for parameter in parameters if parameter.kind == by_place]
 
 
 def test_hopsworks_arguments_become_the_platforms_settings(connected: Client, scripted: Scripted) -> None:
@@ -167,6 +182,7 @@ def test_hopsworks_arguments_become_the_platforms_settings(connected: Client, sc
         "model": "iris",
         "model_version": 1,
         "artifact_version": "MODEL-ONLY",
+        "transformer": "",
         "batching": {"mode": "on"},
         "topic": "NONE",
         "topic_partitions": 3,
@@ -242,7 +258,7 @@ def test_every_reader_reads_the_serving(connected: Client, scripted: Scripted) -
     assert serving.get_available_instances("iris") == 1
     assert serving.get_kafka_topic("iris") == "iris-inf1234"
     assert serving.get_predictor_resource_config("iris") == {"memory": 1024, "cores": 1.0, "gpus": 0}
-    assert "status:  Running (1 of 2 replicas ready)" in serving.describe("iris")
+    assert "status:      Running (1 of 2 replicas ready)" in serving.describe("iris")
 
 
 def test_a_serving_that_is_not_there_does_not_exist(connected: Client, scripted: Scripted) -> None:

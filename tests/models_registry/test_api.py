@@ -53,6 +53,7 @@ def test_versions_are_numbered_and_carry_what_was_said_of_them(api: APIClient) -
         "size": 7,
         "sha256": hashlib.sha256(b"weights").hexdigest(),
         "updated_at": "",
+        "safety": {"state": "waiting", "verdict": "", "kind": ""},
     }
     listed = api.get(f"{P}/models/").json()
     assert listed["items"][0] | {"created_at": ""} == {
@@ -281,9 +282,12 @@ def test_equal_bytes_are_stored_once_and_swept_when_nothing_names_them(
     services.delete_version(access=owner, version=one)
     assert services.sweep_blobs() == 0
     services.delete_version(access=owner, version=two)
-    path = storage.path_of(Blob.objects.get().sha256)
+    sha256 = Blob.objects.get().sha256
+    with storage.open(sha256) as file:
+        assert file.read() == b"same"
     assert services.sweep_blobs() == 1
-    assert not path.exists()
+    with pytest.raises(FileNotFoundError):
+        storage.open(sha256)
 
 
 def test_an_upload_nobody_finished_is_dropped_after_a_day(api: APIClient) -> None:

@@ -16,13 +16,17 @@ SEEN_BY_ALL = [
     "servings/Iris/logs/",
     "servings/Iris/history/",
     "servings/Iris/calls/",
+    "servings/Iris/compare/",
     "servings/Iris/try/",
     "models/",
     "models/iris/",
     "models/iris/1/",
     "models/iris/1/download/",
+    "models/iris/compare/",
     "files/Models/iris/1/predictor.py",
     "resources/",
+    "safety/",
+    "environments/",
     "members/",
     "keys/",
 ]
@@ -32,12 +36,14 @@ FOR_WRITERS = [
     "servings/Iris/delete/",
     "models/iris/delete/",
     "models/iris/1/delete/",
+    "models/iris/1/describe/",
     "export/",
 ]
-FOR_OWNERS = ["audit/", "members/bob/remove/"]
+FOR_OWNERS = ["audit/", "servings/Iris/start-anyway/", "members/bob/remove/", "settings/"]
 WRITES = [
     "servings/Iris/run/",
     "servings/Iris/stop/",
+    "servings/Iris/check-again/",
     "servings/Iris/roll-back/1/",
     "servings/Iris/delete/",
     "models/iris/delete/",

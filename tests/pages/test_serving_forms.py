@@ -5,8 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
+from accounts.access import Access
+from models_registry import aliases, storage
+from models_registry import services as registry
 from models_registry.models import ModelVersion
-from serving.models import Serving
+from serving import services
+from serving.models import Interpreter, Serving
+from serving.settings import Settings
 from tests.conftest import IRIS_SCRIPT
 from tests.pages.conftest import SCRIPT, Pages
 
@@ -43,7 +48,7 @@ def test_every_setting_of_the_form_reaches_the_revision(version: ModelVersion, b
         "max_latency_ms": "20",
         "max_concurrency": "3",
         "class_name": "Predict",
-        "environment": "A=1\nB=x=y",
+        "variables": "A=1\nB=x=y",
         "description": "for the shop",
     }
     assert bob.post("new-serving/", given).status_code == 302
@@ -55,7 +60,7 @@ def test_every_setting_of_the_form_reaches_the_revision(version: ModelVersion, b
         256,
         8,
     )
-    assert (revision.topic, revision.batching, revision.environment) == ("", "on", {"A": "1", "B": "x=y"})
+    assert (revision.topic, revision.batching, revision.variables) == ("", "on", {"A": "1", "B": "x=y"})
     assert (revision.max_latency_ms, revision.max_concurrency, revision.class_name) == (20, 3, "Predict")
 
 
@@ -77,13 +82,22 @@ def test_batching_is_chosen_from_three_ways_and_each_is_explained(serving: Servi
         ({"script": ""}, "script", False),
         ({"replicas": "0"}, "replicas", True),
         ({"memory_mb": "many"}, "memory_mb", True),
-        ({"environment": "HOPYARD_X=1"}, "environment", True),
-        ({"environment": "nonsense"}, "environment", True),
+        ({"variables": "HOPYARD_X=1"}, "variables", True),
+        ({"variables": "nonsense"}, "variables", True),
         ({"topic": "elsewhere"}, "topic", True),
         ({"batching": "perhaps"}, "batching", True),
         ({"max_latency_ms": "10001"}, "max_latency_ms", True),
         ({"max_concurrency": "0"}, "max_concurrency", True),
         ({"class_name": "two words"}, "class_name", True),
+        ({"alias": "champion"}, "alias", False),
+        ({"python": "2.7"}, "python", False),
+        ({"requirements": "-e ."}, "requirements", False),
+        ({"requirements": "../wheel.whl"}, "requirements", False),
+        ({"transformer": "Resources/none.py"}, "transformer", False),
+        ({"transformer_placement": "elsewhere"}, "transformer_placement", False),
+        ({"transformer_replicas": "0"}, "transformer_replicas", False),
+        ({"artifact_version": "7"}, "artifact_version", False),
+        ({"artifact_version": "MODEL-ONLY", "transformer": SCRIPT}, "artifact_version", False),
     ],
 )
 def test_an_error_stands_beside_its_field_and_the_input_is_kept(
@@ -94,7 +108,7 @@ def test_an_error_stands_beside_its_field_and_the_input_is_kept(
     assert response.status_code == 400
     assert f'id="id_{field}_error"' in content
     assert "typed" in content
-    assert ('<details class="advanced" open>' in content) == is_advanced
+    assert bool(re.search('<details class="advanced" open>\\s*<summary>Advanced', content)) == is_advanced
     assert not Serving.objects.exists()
 
 
@@ -133,3 +147,159 @@ def test_the_second_of_two_editors_is_told_and_sees_both_values(
     assert 'name="expected_revision" value="2"' in content
     bob.post("servings/Iris/edit/", {**given, "expected_revision": "2"})
     assert newest().revision.memory_mb == 512  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def scaler(owner: Access) -> str:
+    blob = storage.receive([b"class Transformer: ...\n"])
+    registry.save_file(access=owner, path="Resources/scaler.py", blob=blob)
+    return "Resources/scaler.py"
+
+
+def options(content: str, field: str) -> dict[str, str]:
+    """Label by value."""
+    select = re.search(rf'<select name="{field}".*?</select>', content, re.DOTALL)
+    assert select is not None
+    return dict(re.findall(r'<option value="(.*?)"(?: selected)?>(.*?)</option>', select[0]))
+
+
+def opened(content: str) -> list[str]:
+    return re.findall(r'<details class="advanced" open>\s*<summary>([A-Za-z ]+?) <', content)
+
+
+def test_packages_and_transformer_reach_the_revision(version: ModelVersion, scaler: str, bob: Pages) -> None:
+    Interpreter.objects.create(version="3.12", full_version="3.12.1", path="/usr/bin/python3.12")
+    given = {
+        "script": SCRIPT,
+        "name": "Iris",
+        "python": "3.12",
+        "requirements": "six==1.17.0\r\nidna",
+        "transformer": scaler,
+        "transformer_placement": "inline",
+        "transformer_replicas": "3",
+        "transformer_cores": "0.5",
+        "transformer_memory_mb": "300",
+        "artifact_version": "CREATE",
+    }
+    assert bob.post("new-serving/", given).status_code == 302
+    found = newest().current
+    assert (found.python, found.requirements, found.requirements_path) == ("3.12", "six==1.17.0\nidna", "")
+    assert (found.transformer_path, found.transformer_placement, found.transformer_replicas) == (
+        scaler,
+        "inline",
+        3,
+    )
+    assert (found.transformer_cores, found.transformer_memory_mb) == (0.5, 300)
+    assert str(found.artifact) == "iris_1_1"
+
+
+def test_a_newcomer_sees_script_name_and_model_and_the_rest_is_folded(
+    version: ModelVersion, bob: Pages
+) -> None:
+    content = bob.get("new-serving/").content.decode()
+    before, _, folded = content.partition('<details class="advanced"')
+    for field in ("script", "name", "model"):
+        assert f'id="id_{field}"' in before
+    for field in ("requirements", "python", "transformer", "artifact_version", "replicas"):
+        assert f'id="id_{field}"' in folded
+    assert opened(content) == []
+
+
+def test_what_is_in_use_is_unfolded_when_editing(serving: Serving, scaler: str, bob: Pages) -> None:
+    given = {"script": SCRIPT, "transformer": scaler, "requirements": "six", "expected_revision": "1"}
+    bob.post("servings/Iris/edit/", given)
+    content = bob.get("servings/Iris/edit/").content.decode()
+    assert opened(content) == ["Python and packages", "Transformer"]
+    assert "now the requirements typed here" in content
+    bob.post("servings/Iris/edit/", {"script": SCRIPT, "expected_revision": "2"})
+    content = bob.get("servings/Iris/edit/").content.decode()
+    assert opened(content) == []
+    assert "now the platform&#x27;s own packages" in content, "emptied fields are emptied settings"
+    assert newest().current.transformer is None
+
+
+def test_the_form_says_that_the_file_beside_the_script_is_in_force(
+    export: Callable[..., ModelVersion], owner: Access, bob: Pages
+) -> None:
+    export(files={"predictor.py": IRIS_SCRIPT, "requirements.txt": "six\n"})
+    services.create(access=owner, wanted=Settings(name="Iris", script=SCRIPT))
+    content = bob.get("servings/Iris/edit/").content.decode()
+    assert "now Models/iris/1/requirements.txt" in content
+    assert re.search(r'<textarea name="requirements"[^>]*>\s*</textarea>', content)
+
+
+@pytest.fixture
+def champion(version: ModelVersion, export: Callable[..., ModelVersion], owner: Access) -> ModelVersion:
+    """Version 1 of two."""
+    aliases.put(access=owner, version=version, name="champion")
+    export(files={"predictor.py": IRIS_SCRIPT, "more.txt": "x"})
+    return version
+
+
+def test_an_alias_is_followed_instead_of_a_version(champion: ModelVersion, bob: Pages) -> None:
+    offered = options(bob.get("new-serving/").content.decode(), "alias")
+    assert offered["champion"] == "champion (iris@1)"
+    given = {"script": SCRIPT, "name": "Iris", "alias": "champion"}
+    assert bob.post("new-serving/", given).status_code == 302
+    assert (newest().current.alias, newest().current.model_version.number) == ("champion", 1)
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "alias", "number"),
+    [
+        ({"model_version": "1"}, {"model_version": "1", "alias": "champion"}, "champion", 1),
+        ({"alias": "champion"}, {"alias": "champion", "model_version": "2"}, "", 2),
+        ({"alias": "champion"}, {"alias": "champion"}, "champion", 1),
+        ({"alias": "champion"}, {"alias": "", "model_version": "1"}, "", 1),
+    ],
+)
+def test_of_alias_and_version_the_one_that_was_changed_counts(
+    champion: ModelVersion,
+    scaler: str,
+    bob: Pages,
+    now: dict[str, str],
+    then: dict[str, str],
+    alias: str,
+    number: int,
+) -> None:
+    base = {"script": scaler, "name": "Iris", "model": "iris"}
+    assert bob.post("new-serving/", {**base, **now}).status_code == 302
+    assert bob.post("servings/Iris/edit/", {**base, **then, "expected_revision": "1"}).status_code == 302
+    assert (newest().current.alias, newest().current.model_version.number) == (alias, number)
+
+
+def test_an_alias_of_one_model_alone_names_the_model(champion: ModelVersion, scaler: str, bob: Pages) -> None:
+    assert (
+        bob.post("new-serving/", {"script": scaler, "name": "Iris", "alias": "champion"}).status_code == 302
+    )
+    assert str(newest().current.model_version) == "iris version 1"
+
+
+def test_an_artifact_can_be_chosen_by_its_number_with_the_transformer_in_it(
+    version: ModelVersion, scaler: str, bob: Pages
+) -> None:
+    bob.post("new-serving/", {"script": SCRIPT, "name": "Iris", "transformer": scaler})
+    content = bob.get("new-serving/").content.decode()
+    assert options(content, "artifact_version") == {
+        "": "By itself",
+        "CREATE": "CREATE: the next number",
+        "MODEL-ONLY": "MODEL-ONLY: no transformer",
+        "1": "1: iris_1_1 with scaler.py",
+    }
+    assert options(content, "transformer")["scaler.py"] == "scaler.py (in iris_1_1)"
+    given = {"script": SCRIPT, "name": "Again", "artifact_version": "1"}
+    refused = bob.post("new-serving/", {**given, "transformer": scaler}).content.decode()
+    assert "without a folder" in refused
+    assert 'id="id_artifact_version_error"' in refused
+    assert bob.post("new-serving/", {**given, "transformer": "scaler.py"}).status_code == 302
+    assert newest("Again").current.artifact == newest().current.artifact
+    edit = {"script": SCRIPT, "transformer": "scaler.py", "replicas": "2", "expected_revision": "1"}
+    assert bob.post("servings/Again/edit/", edit).status_code == 302
+    assert str(newest("Again").current.artifact) == "iris_1_1", "an edit keeps it"
+
+
+def test_the_pythons_of_the_host_are_offered(version: ModelVersion, bob: Pages) -> None:
+    Interpreter.objects.create(version="3.12", full_version="3.12.1", path="/usr/bin/python3.12")
+    offered = options(bob.get("new-serving/").content.decode(), "python")
+    assert list(offered) == ["", "3.12"]
+    assert offered[""].startswith("The platform&#x27;s own (3.")

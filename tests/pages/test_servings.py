@@ -16,11 +16,15 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.access import Access
+from models_registry import aliases, storage
+from models_registry import services as registry
 from models_registry.models import ModelVersion
 from serving import gateway, services
+from serving.environments import service as environments
 from serving.gateway import Answer
-from serving.models import InferenceRecord, Replica, Serving
+from serving.models import InferenceRecord, Replica, Resolution, Revision, Serving
 from serving.settings import Settings
+from serving.states import Component, ReplicaState
 from tests.client.scripted import Scripted, says_raw
 from tests.client.scripted import running as served
 from tests.conftest import IRIS_SCRIPT
@@ -295,6 +299,100 @@ def test_a_failure_shows_code_reason_evidence_and_what_to_do(serving: Serving, v
         "All logs of the attempts",
     ):
         assert shown in content
+
+
+@pytest.mark.parametrize(
+    ("code", "advice", "link"),
+    [
+        ("EnvironmentConflict", "Change the requirements", "/servings/Iris/edit/"),
+        ("PackageNotFound", "Change the requirements", "/servings/Iris/edit/"),
+        ("DependencyMissing", "Add the package to the requirements", "/servings/Iris/edit/"),
+        ("FilesRefused", "let an owner look at the reports", "/projects/garden/safety/"),
+        ("ArtifactCorrupt", "no longer what was registered", "/servings/Iris/logs/"),
+        ("NoSpace", "Tell the administrator", "/servings/Iris/logs/"),
+        ("SomethingNew", "Correct the script or its files", "/servings/Iris/logs/"),
+    ],
+)
+def test_each_failure_comes_with_its_own_advice(
+    serving: Serving, bob: Pages, code: str, advice: str, link: str
+) -> None:
+    Serving.objects.update(failure={**FAILURE, "code": code}, has_given_up=True, status="Failed")
+    content = bob.get("servings/Iris/").content.decode()
+    section = content[content.index('<section class="failure"') :].partition("</section>")[0]
+    assert advice in section
+    assert f'{link}"' in section
+
+
+def test_packages_that_failed_are_told_once_and_can_be_tried_again(
+    version: ModelVersion, owner: Access, bob: Pages
+) -> None:
+    services.create(access=owner, wanted=Settings(name="Iris", script=SCRIPT, requirements="six"))
+    failure = {"code": "EnvironmentConflict", "reason": "They contradict.", "evidence": "cause: x"}
+    Resolution.objects.update(state=Resolution.State.FAILED, failure=failure, log="cause: x")
+    assert "They contradict." in bob.get("servings/Iris/").content.decode(), "also before Run was pressed"
+    Serving.objects.update(failure={**failure, "attempt": 1}, has_given_up=True, status="Failed")
+    content = bob.get("servings/Iris/").content.decode()
+    assert content.count('role="alert"') == 1
+    assert "cause: x" in content
+    assert "Try again" in content
+    bob.post("servings/Iris/check-again/")
+    assert Resolution.objects.get().state == Resolution.State.WAITING
+
+
+def test_the_overview_names_packages_transformer_alias_and_artifact(
+    version: ModelVersion, owner: Access, vera: Pages
+) -> None:
+    aliases.put(access=owner, version=version, name="champion")
+    blob = storage.receive([b"class Transformer: ..."])
+    registry.save_file(access=owner, path="Resources/scaler.py", blob=blob)
+    wanted = Settings(
+        name="Iris",
+        script=SCRIPT,
+        alias="champion",
+        transformer="Resources/scaler.py",
+        transformer_replicas=2,
+        requirements="six==1.17.0",
+    )
+    made, _ = services.create(access=owner, wanted=wanted)
+    content = vera.get("servings/Iris/").content.decode()
+    artifact = made.current.artifact
+    assert artifact is not None
+    for shown in (
+        'follows <span class="tag tag--alias">champion</span>',
+        "2 replicas of its own, each with 1 core, 512 MB",
+        "iris_1_1",
+        artifact.digest[:12],
+        "six==1.17.0",
+        "not resolved yet",
+        "Preparing the environment",
+    ):
+        assert shown in content
+    environment = environments.of_lock("3.11", "six==1.17.0\n")
+    Revision.objects.update(environment=environment)
+    assert f"/environments/{environment.key[:12]}/" in vera.get("servings/Iris/").content.decode()
+
+
+def test_replicas_of_a_transformer_are_counted_and_named(
+    running: Serving, owner: Access, vera: Pages
+) -> None:
+    blob = storage.receive([b"class Transformer: ..."])
+    registry.save_file(access=owner, path="Resources/scaler.py", blob=blob)
+    changes = {"transformer": "Resources/scaler.py", "transformer_replicas": 2}
+    services.update(access=owner, serving=running, changes=changes)
+    Replica.objects.create(
+        serving=running,
+        name="t2-0-1",
+        revision=2,
+        component=Component.TRANSFORMER,
+        slot=0,
+        attempt=1,
+        state=ReplicaState.READY,
+    )
+    content = vera.get("servings/Iris/").content.decode()
+    assert "2 of 3 ready" in content
+    assert "transformer, revision 2" in content
+    assert "predictor, revision 1" in content
+    assert "2/3" in vera.get("servings/").content.decode()
 
 
 def test_rolling_back_makes_a_new_revision(serving: Serving, bob: Pages) -> None:

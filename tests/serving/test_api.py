@@ -3,14 +3,19 @@
 from collections.abc import Callable
 
 import pytest
+from django.conf import LazySettings
 from rest_framework.test import APIClient
 
 from accounts.access import Access
+from models_registry import aliases, storage
+from models_registry import services as registry
 from models_registry.models import ModelVersion
 from serving import services
-from serving.models import Replica, Revision, Serving
+from serving.environments import service as environments
+from serving.models import Interpreter, Replica, Resolution, Revision, Serving
 from serving.settings import Settings
 from serving.states import ReplicaState
+from tests.conftest import IRIS_SCRIPT
 
 SERVINGS = "/api/projects/garden/servings/"
 IRIS = f"{SERVINGS}iris/"
@@ -84,7 +89,7 @@ def test_a_bad_setting_is_refused_by_field_with_a_sentence(field: str, value: ob
     answer = api.post(SERVINGS, settings, format="json")
     assert answer.status_code == 400, answer.json()
     said = answer.json()["error"]
-    assert list(said["fields"]) == [field.replace("env", "environment") if value != "x" else field], said
+    assert list(said["fields"]) == [field.replace("env", "variables") if value != "x" else field], said
     assert len(said["message"]) > 20
     assert not Serving.objects.exists()
 
@@ -160,38 +165,68 @@ def test_editing_a_running_serving_changes_how_many_replicas_are_wanted(api: API
     assert api.patch(IRIS, {"replicas": 3}, format="json").json()["wanted_replicas"] == 3
 
 
-def test_a_roll_back_is_a_new_revision_equal_to_the_old_one_in_every_field(
-    api: APIClient, export: Callable[..., ModelVersion]
-) -> None:
-    create(api, env={"A": "1"}, resources={"memory_mb": 700, "cores": 0.5}, batching={"enabled": True})
-    export(files={"predictor.py": "class Predict: ...", "x": "y"})
-    api.patch(
-        IRIS,
-        {
-            "script": "Models/iris/2/predictor.py",
-            "model_version": 2,
-            "replicas": 4,
-            "resources": {"memory_mb": 900, "cores": 2.0},
-            "batching": {"mode": "off", "max_batch_size": 8, "max_latency_ms": 5},
-            "max_concurrency": 4,
-            "class_name": "Flowers",
-            "topic": "NONE",
-            "inference_logging": "PREDICTIONS",
-            "topic_partitions": 2,
-            "topic_replication": 2,
-            "env": {},
-        },
-        format="json",
+@pytest.fixture
+def first(
+    api: APIClient, owner: Access, export: Callable[..., ModelVersion], settings: LazySettings
+) -> Revision:
+    """A revision with something in every column, as the worker and an owner leave it."""
+    settings.MAX_GPUS = 2
+    Interpreter.objects.create(version="3.12", full_version="3.12.1", path="/usr/bin/python3.12")
+    blob = storage.receive([b"class Transformer: ...\n"])
+    registry.save_file(access=owner, path="Resources/scaler.py", blob=blob)
+    files = {"predictor.py": IRIS_SCRIPT, "requirements.txt": "six==1.16.0\n"}
+    aliases.put(access=owner, version=export(files=files), name="champion")
+    create(
+        api,
+        script="Models/iris/2/predictor.py",
+        alias="champion",
+        env={"A": "1"},
+        resources={"memory_mb": 700, "cores": 0.5, "gpus": 1},
+        batching={"enabled": True},
+        transformer="Resources/scaler.py",
+        transformer_placement="inline",
+        transformer_replicas=2,
+        transformer_resources={"cores": 0.5, "memory_mb": 300},
     )
-    rolled = api.post(f"{IRIS}revisions/1/rollback/").json()
-    assert rolled["revision"] == 3
-    newest, edited, first = Revision.objects.order_by("-number")
-    own = {"id", "number", "created_at", "created_by_id", "_state"}
-    assert {k: v for k, v in vars(newest).items() if k not in own} == {
-        k: v for k, v in vars(first).items() if k not in own
+    environment = environments.of_lock("3.11", f"six==1.16.0 --hash=sha256:{'0' * 64}\n")
+    Resolution.objects.update(environment=environment, state=Resolution.State.DONE)
+    Revision.objects.update(environment=environment, overridden_by=owner.user)
+    return Revision.objects.get()
+
+
+def test_a_roll_back_is_a_new_revision_equal_to_the_old_one_in_every_field(
+    first: Revision, api: APIClient, export: Callable[..., ModelVersion]
+) -> None:
+    export(files={"other.py": "class Flowers: ...", "x": "y"})
+    edit = {
+        "script": "Models/iris/3/other.py",
+        "alias": "",
+        "model_version": 3,
+        "python": "3.12",
+        "requirements": "idna",
+        "transformer": "",
+        "transformer_placement": "separate",
+        "transformer_replicas": 3,
+        "transformer_resources": {"cores": 2.0, "memory_mb": 400},
+        "replicas": 4,
+        "resources": {"memory_mb": 900, "cores": 2.0, "gpus": 2},
+        "batching": {"mode": "off", "max_batch_size": 8, "max_latency_ms": 5},
+        "max_concurrency": 4,
+        "class_name": "Flowers",
+        "topic": "NONE",
+        "inference_logging": "PREDICTIONS",
+        "topic_partitions": 2,
+        "topic_replication": 2,
+        "env": {},
     }
-    same = {name for name in vars(first) if getattr(first, name) == getattr(edited, name)}
-    assert same <= {"serving_id", "created_by_id", "gpus"}, "the edit changed every field but these"
+    assert api.patch(IRIS, edit, format="json").status_code == 200
+    assert api.post(f"{IRIS}revisions/1/rollback/").json()["revision"] == 3
+    newest, edited, _ = Revision.objects.order_by("-number")
+    own = {"id", "number", "created_at", "_state"}
+    before = {name: value for name, value in vars(first).items() if name not in own}
+    assert {name: value for name, value in vars(newest).items() if name not in own} == before
+    same = {name for name in before if before[name] == getattr(edited, name)}
+    assert same == {"serving_id", "created_by_id"}, "the edit changed every column but these"
     assert api.post(f"{IRIS}revisions/9/rollback/").status_code == 404
 
 
@@ -325,6 +360,8 @@ def test_settings_and_snapshot_agree_on_what_a_revision_is() -> None:
         "number",
         "created_by_id",
         "created_at",
+        "preflight_id",
+        "overridden_by_id",
     }
     assert set(module.COPIED) <= set(vars(Settings(name="x", script="y")))
 

@@ -25,7 +25,8 @@ def migrate(target: tuple[str, str]) -> Any:
 @pytest.fixture
 def _migrated_afterwards() -> Iterator[None]:
     yield
-    migrate(AFTER)
+    executor = MigrationExecutor(connection)
+    executor.migrate(executor.loader.graph.leaf_nodes())
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ READY, STARTING, STOPPING, EXITED = (
 
 
 def wanted(**changes: object) -> Wanted:
-    facts = {"revision": 2, "replicas": 2, "is_built": True, "was_ready": False, "has_run": True}
+    facts = {"revision": 2, "replicas": 2, "preparing": "", "was_ready": False, "has_run": True}
     return Wanted(**(facts | changes))  # type: ignore[arg-type]
 
 
@@ -26,7 +26,7 @@ def seen(*pairs: tuple[int, ReplicaState]) -> list[SeenReplica]:
 @pytest.mark.parametrize(
     ("wish", "replicas", "status"),
     [
-        (wanted(replicas=0, is_built=False, has_run=False), seen(), Status.CREATING),
+        (wanted(replicas=0, preparing="Building the environment", has_run=False), seen(), Status.CREATING),
         (wanted(replicas=0, has_run=False), seen(), Status.CREATED),
         (wanted(replicas=0), seen(), Status.STOPPED),
         (wanted(replicas=0), seen((2, EXITED)), Status.STOPPED),
@@ -34,7 +34,7 @@ def seen(*pairs: tuple[int, ReplicaState]) -> list[SeenReplica]:
         (wanted(replicas=0), seen((2, READY)), Status.STOPPING),
         (wanted(replicas=0, failure="no disk"), seen(), Status.FAILED),
         (wanted(), seen(), Status.STARTING),
-        (wanted(is_built=False), seen(), Status.STARTING),
+        (wanted(preparing="Building the environment"), seen(), Status.STARTING),
         (wanted(), seen((2, STARTING), (2, STARTING)), Status.STARTING),
         (wanted(), seen((2, READY), (2, STARTING)), Status.STARTING),
         (wanted(was_ready=True), seen((2, READY), (2, READY)), Status.RUNNING),
@@ -57,19 +57,21 @@ def every_case() -> "itertools.product[tuple[object, ...]]":
     pairs = list(itertools.product((1, 2), ReplicaState))
     groups = [group for size in range(4) for group in itertools.combinations_with_replacement(pairs, size)]
     flags = (False, True)
-    return itertools.product((0, 1, 2), flags, flags, flags, (None, "why"), (None, "before"), groups)
+    return itertools.product(
+        (0, 1, 2), ("", "Building"), flags, flags, (None, "why"), (None, "before"), groups
+    )
 
 
 def test_every_combination_has_a_status_and_a_reason_in_one_line() -> None:
-    for replicas, is_built, was_ready, has_run, failure, setback, group in every_case():
-        verdict = derive(Wanted(2, replicas, is_built, was_ready, has_run, failure, setback), seen(*group))  # type: ignore[misc,arg-type]
+    for replicas, preparing, was_ready, has_run, failure, setback, group in every_case():
+        verdict = derive(Wanted(2, replicas, preparing, was_ready, has_run, failure, setback), seen(*group))  # type: ignore[misc,arg-type]
         assert verdict.condition.reason
         assert "\n" not in verdict.condition.reason
 
 
 def test_nothing_is_called_ready_while_no_replica_is() -> None:
-    for replicas, is_built, was_ready, has_run, failure, setback, group in every_case():
-        verdict = derive(Wanted(2, replicas, is_built, was_ready, has_run, failure, setback), seen(*group))  # type: ignore[misc,arg-type]
+    for replicas, preparing, was_ready, has_run, failure, setback, group in every_case():
+        verdict = derive(Wanted(2, replicas, preparing, was_ready, has_run, failure, setback), seen(*group))  # type: ignore[misc,arg-type]
         if (verdict.condition.type, verdict.condition.status) == (ConditionType.READY, True):
             assert verdict.status == Status.RUNNING
             assert any(state == READY for _, state in group)  # type: ignore[union-attr]
@@ -85,3 +87,17 @@ def test_an_update_that_failed_says_which_revision_still_answers() -> None:
 def test_a_predict_path_that_keeps_failing_shows_in_the_reason() -> None:
     replicas = [SeenReplica(2, READY, "the last 5 predictions failed: ValueError"), SeenReplica(2, READY)]
     assert "the last 5 predictions failed" in derive(wanted(was_ready=True), replicas).condition.reason
+
+
+def test_predictors_whose_transformer_is_not_ready_are_no_answer() -> None:
+    behind = SeenReplica(2, READY, is_front=False)
+    front = SeenReplica(2, READY)
+    assert derive(wanted(was_ready=True), [behind, behind]).status == Status.STARTING
+    assert derive(wanted(failure="why"), [behind]).status == Status.FAILED
+    assert derive(wanted(was_ready=True), [behind, front]).status == Status.RUNNING
+
+
+def test_an_update_that_is_being_prepared_says_what_is_done() -> None:
+    verdict = derive(wanted(preparing="Building the environment"), seen((1, READY)))
+    assert verdict.status == Status.UPDATING
+    assert verdict.condition.reason == "Revision 1 answers; building the environment"

@@ -8,10 +8,10 @@ from accounts.access import Access
 from accounts.models import Project
 from models_registry.models import ModelVersion
 from serving import logs, queries, services
-from serving.models import Serving
+from serving.models import Preflight, Serving
 from serving.settings import Settings
 from tests.waiting import eventually
-from worker import installed, reconcile
+from worker import installed, preflight, reconcile
 from worker.deployers.base import Deployer
 
 
@@ -19,6 +19,8 @@ from worker.deployers.base import Deployer
 def deployer(db: None) -> Iterator[Deployer]:
     deployer = installed.deployer()
     yield deployer
+    for found in Preflight.objects.all():
+        deployer.remove(found.key)
     for serving in Serving.objects.select_related("project"):
         deployer.remove(serving.key)
         logs.forget(serving)
@@ -36,10 +38,20 @@ def settle(deployer: Deployer, project: Project) -> Callable[[str], Serving]:
 
     def run(name: str = "iris") -> Serving:
         serving = queries.serving(project, name)
-        eventually(lambda: reconcile.step(serving.pk, deployer), seconds=40, what="a settled serving")
+        eventually(lambda: take_steps(serving.pk, deployer), seconds=40, what="a settled serving")
         return queries.serving(project, name)
 
     return run
+
+
+def take_steps(serving_id: int, deployer: Deployer) -> bool:
+    """One step of everything that the worker does for a serving; whether nothing is left to do."""
+    under_way = Preflight.objects.filter(revisions__serving=serving_id).exclude(
+        state__in=[Preflight.State.PASSED, Preflight.State.FAILED]
+    )
+    for found in under_way.distinct():
+        preflight.step(found.pk, deployer)
+    return reconcile.step(serving_id, deployer)
 
 
 @pytest.fixture

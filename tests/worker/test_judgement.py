@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from serving.models import Replica
-from serving.states import ReplicaState
+from serving.states import Component, ReplicaState
 from worker.failures import Failure
 from worker.judgement import Facts, judge
 
@@ -14,9 +14,8 @@ FRESH = Facts(setbacks={}, failure=None, has_given_up=False, was_ready=False, go
 def look(
     facts: Facts, *, failures: list[Failure] = (), living: list[Replica] = (), replicas: int = 1
 ) -> Facts:  # type: ignore[assignment]
-    return judge(
-        facts, revision=2, replicas=replicas, living=living, failures=failures, now=NOW, most_attempts=3
-    )
+    slots = [(Component.PREDICTOR, number) for number in range(replicas)]
+    return judge(facts, revision=2, slots=slots, living=living, failures=failures, now=NOW, most_attempts=3)
 
 
 def crash(slot: int = 0, revision: int = 2, code: str = "Crashed") -> Failure:

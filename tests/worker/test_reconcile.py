@@ -13,9 +13,10 @@ from django.utils import timezone
 from accounts.access import Access
 from models_registry.models import ModelVersion
 from serving import gateway, logs, queries, services
-from serving.models import Replica, Serving
+from serving.models import Replica, Revision, Serving
 from serving.states import ReplicaState, Status
 from tests.waiting import eventually
+from tests.worker.conftest import take_steps
 from worker import reconcile
 from worker.deployers.base import Deployer, Phase, ServingSpec
 
@@ -92,12 +93,18 @@ def test_a_killed_replica_is_replaced_and_the_serving_answers_on(
     assert settle().failure is None
 
 
+def start_unchecked(owner: Access, serving: Serving) -> None:
+    """Start it whatever its pre-flight will find, so that its replicas fail and not the check."""
+    Revision.objects.filter(pk=serving.revision_id).update(overridden_by=owner.user)
+    services.start(access=owner, serving=serving)
+
+
 def test_stop_is_honoured_while_starting(
     create: Create, settle: Settle, owner: Access, deployer: Deployer
 ) -> None:
     slow = "import time\n" + SUMS + "    def __init__(self):\n        time.sleep(600)\n"
     serving = create(slow)
-    services.start(access=owner, serving=serving)
+    start_unchecked(owner, serving)
     eventually(lambda: reconcile.step(serving.pk, deployer) or deployer.status(serving.key))
     services.stop(access=owner, serving=serving)
     assert settle().status == Status.STOPPED
@@ -130,7 +137,7 @@ def test_a_script_that_cannot_serve_ends_in_failed_with_the_reason(
     code: str, create: Create, settle: Settle, owner: Access
 ) -> None:
     script, said = FAILURES[code]
-    services.start(access=owner, serving=create(script, memory_mb=128))
+    start_unchecked(owner, create(script, memory_mb=128))
     serving = settle()
     assert serving.status == Status.FAILED
     assert serving.failure is not None
@@ -155,7 +162,7 @@ def test_a_start_that_takes_too_long_is_a_failure(
 ) -> None:
     settings.START_TIMEOUT_SECONDS = 1
     settings.MAX_START_ATTEMPTS = 1
-    services.start(access=owner, serving=create(script))
+    start_unchecked(owner, create(script))
     serving = settle()
     assert (serving.status, serving.failure["code"]) == (Status.FAILED, code)
     assert not serving.replicas.exclude(state=ReplicaState.EXITED).exists()
@@ -186,7 +193,7 @@ def test_a_crash_loop_ends_after_a_bounded_number_of_attempts(
         + SUMS
         + "    def __init__(self): threading.Timer(1.0, os._exit, [9]).start()\n"
     )
-    services.start(access=owner, serving=create(suicidal))
+    start_unchecked(owner, create(suicidal))
     eventually(lambda: settle().has_given_up, seconds=60)
     serving = settle()
     assert (serving.status, serving.failure["code"], serving.failure["attempt"]) == (
@@ -301,7 +308,7 @@ def test_the_old_replicas_stay_ready_until_the_new_ones_are(
     seen = set()
 
     def takes_a_step() -> bool:
-        has_settled = reconcile.step(serving.pk, deployer)
+        has_settled = take_steps(serving.pk, deployer)
         seen.add((queries.serving(serving.project, serving.name).status, ask(serving).body))
         return has_settled
 
@@ -358,7 +365,7 @@ def test_a_lease_left_behind_by_a_dead_worker_runs_out(
     create: Create, owner: Access, deployer: Deployer
 ) -> None:
     serving = create(SUMS)
-    services.start(access=owner, serving=serving)
+    start_unchecked(owner, serving)
     until = timezone.now() - timedelta(seconds=1)
     Serving.objects.filter(pk=serving.pk).update(lease="dead", lease_until=until)
     reconcile.step(serving.pk, deployer)

@@ -4,8 +4,8 @@ A deployer has four synchronous, idempotent verbs and no memory of its own. Iden
 so that any worker process can go on where another one ended:
 
 `apply(spec)`    Make reality approach `spec` and return without waiting for it. Start, scale, update, heal and
-                 stop are all this verb with other numbers: for every (revision, slot) of the spec one replica
-                 lives, every other replica of the serving is told to end. A slot whose replica ended gets
+                 stop are all this verb with other numbers: for every (revision, component, slot) of the spec one
+                 replica lives, every other replica of the serving is told to end. A slot whose replica ended gets
                  a new one with the next attempt number once the caller knows of the end (`spec.ended`), so that
                  no end goes uncounted. Twice the same spec changes nothing.
 `status(name)`   Every replica of the serving that lives, and those that ended and are still remembered.
@@ -16,12 +16,15 @@ so that any worker process can go on where another one ended:
 Errors: `DeployerError` with a sentence for the user; nothing else is raised on purpose.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, BinaryIO, Protocol
+
+PREDICTOR = "predictor"
+TRANSFORMER = "transformer"
 
 
 class DeployerError(Exception):
@@ -41,22 +44,35 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class File:
-    """A file to lay before the replica: where it goes, what it must hash to, where its bytes are."""
+    """A file to lay before the replica: where it goes, what it must hash to, and what opens its bytes."""
 
     path: str
     sha256: str
-    source: Path
+    open: Callable[[], BinaryIO]
 
 
 @dataclass(frozen=True)
 class RevisionSpec:
-    """One revision's share of a serving: which slots live, what runs in them, within which limits."""
+    """One component of a revision: which slots live, what runs in them, within which limits.
+
+    `artifact` is the sha256 of `manifest`, the canonical list of `files`; `python` runs the replica. A predictor has
+    a script, and a transformer too if both are to run in one process; a component "transformer" has only that, and
+    reads the addresses of its predictors from a file. `is_front` says that callers come to it, on the serving's port,
+    and `knows_example` that the stored input example is what it is asked, which is not so behind a transformer.
+    """
 
     revision: int
     slots: tuple[int, ...]
     artifact: str
+    manifest: bytes
     files: tuple[File, ...]
-    script: File
+    python: Path
+    script: File | None = None
+    transformer: File | None = None
+    component: str = PREDICTOR
+    is_front: bool = True
+    knows_example: bool = True
+    predictors_file: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     cores: float = 1.0
     memory_mb: int = 1024
@@ -65,7 +81,7 @@ class RevisionSpec:
 
 @dataclass(frozen=True)
 class ServingSpec:
-    """A serving as it should be. No revisions: it should be stopped.
+    """A serving as it should be: the components of its revisions. None: it should be stopped.
 
     `unwanted` names replicas that must end although their slot lives on, in another replica; `ended` those whose
     end the caller has seen.
@@ -90,13 +106,15 @@ class Exit:
     signal: int | None = None
     out_of_memory: bool = False
     was_asked: bool = False
-    failure: Mapping[str, str] | None = None
+    failure: Mapping[str, Any] | None = None
     at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class ReplicaStatus:
-    """A replica as seen; `address` (host:port) is where it can be probed once it listens."""
+    """A replica as seen; `address` (host:port) is where it can be probed once it listens, `said` what it has
+    written of itself, which becomes its exit's `failure`.
+    """
 
     name: str
     revision: int
@@ -104,8 +122,10 @@ class ReplicaStatus:
     attempt: int
     phase: Phase
     started_at: datetime
+    component: str = PREDICTOR
     place: str = ""
     address: str = ""
+    said: Mapping[str, Any] | None = None
     exit: Exit | None = None
 
 

@@ -1,6 +1,7 @@
 """Lays an artifact's files on disk, once, whole or not at all, each checked against its sha256."""
 
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -31,6 +32,37 @@ def materialise(target: Path, files: Iterable[File]) -> Path:
     return target
 
 
+def heal(target: Path, files: Iterable[File]) -> None:
+    """Take `target` away if what lies in it is not what was laid there, so that it is laid out anew."""
+    if target.is_dir() and _is_damaged(target, {file.path: file.sha256 for file in files}):
+        damaged = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".damaged-{target.name[:12]}-"))
+        target.rename(damaged / target.name)
+        shutil.rmtree(damaged, ignore_errors=True)
+
+
+def _is_damaged(folder: Path, files: dict[str, str]) -> bool:
+    found = {str(path.relative_to(folder)): path for path in folder.rglob("*") if not path.is_dir()}
+    own = {name: path for name, path in found.items() if "__pycache__" not in path.parts}
+    return own.keys() != files.keys() or any(_hash(own[name]) != sha256 for name, sha256 in files.items())
+
+
+def _hash(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def mirror(source: Path, target: Path) -> None:
+    """Give `target` the folders of `source` and links to its files: what is written there stays there."""
+    for folder, _, names in os.walk(source):
+        inside = target / Path(folder).relative_to(source)
+        inside.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            (inside / name).symlink_to(Path(folder) / name)
+
+
 def copy_into(folder: Path, file: File) -> Path:
     """Copy one file under `folder`, replacing a link of its name; a wrong hash is a named failure."""
     target = folder / file.path
@@ -38,7 +70,7 @@ def copy_into(folder: Path, file: File) -> Path:
     target.unlink(missing_ok=True)
     hasher = hashlib.sha256()
     try:
-        with file.source.open("rb") as source, target.open("wb") as copy:
+        with file.open() as source, target.open("wb") as copy:
             while chunk := source.read(CHUNK):
                 hasher.update(chunk)
                 copy.write(chunk)

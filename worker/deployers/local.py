@@ -7,23 +7,28 @@ the platform's own rights here; memory is enforced by the runner, cores only as 
 
 import contextlib
 import fcntl
-import json
 import math
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from worker.deployers import files
-from worker.deployers.base import DeployerError, Exit, File, Phase, ReplicaStatus, RevisionSpec, ServingSpec
-from worker.deployers.processes import ProcessId
+from worker.deployers import directories, files
+from worker.deployers.base import (
+    DeployerError,
+    File,
+    Phase,
+    ReplicaStatus,
+    RevisionSpec,
+    ServingSpec,
+)
+from worker.deployers.directories import Place
 
 RUNNER = Path(__file__).with_name("runner.py")
 REMEMBERED = 20
@@ -33,38 +38,41 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 
 @dataclass(frozen=True)
 class LocalDeployer:
-    """`python` runs the replicas; the directories hold what the module says, artifacts and logs."""
+    """The directories hold what the module says, artifacts and logs."""
 
     root: Path
     artifacts: Path
     log_dir: Path
-    python: Path
     grace_seconds: float = 10
 
     def apply(self, spec: ServingSpec) -> None:
         with self._locked(spec.name):
-            wanted = {(share.revision, slot): share for share in spec.revisions for slot in share.slots}
-            unseen: set[tuple[int, int]] = set()
+            wanted = {
+                (share.revision, share.component, slot): share
+                for share in spec.revisions
+                for slot in share.slots
+            }
+            unseen: set[Place] = set()
             for directory in self._directories(spec.name):
-                replica = _read(directory)
+                replica = directories.read(directory)
                 if replica.phase == Phase.EXITED:
-                    unseen |= set() if _is_known(replica, spec) else {(replica.revision, replica.slot)}
+                    unseen |= set() if _is_known(replica, spec) else {directories.place_of(replica)}
                     continue
                 is_kept = replica.phase == Phase.ALIVE and replica.name not in spec.unwanted
-                if is_kept and (replica.revision, replica.slot) in wanted:
-                    del wanted[replica.revision, replica.slot]
+                if is_kept and directories.place_of(replica) in wanted:
+                    del wanted[directories.place_of(replica)]
                 else:
-                    _stop(directory)
+                    directories.stop(directory)
             for key in sorted(wanted.keys() - unseen):
                 try:
-                    self._launch(spec, wanted[key], slot=key[1])
+                    self._launch(spec, wanted[key], slot=key[2])
                 except OSError as error:
                     reason = f"This machine could not lay out the replica: {error}"
                     raise DeployerError("CouldNotStart", reason) from error
             self._forget_old(spec.name)
 
     def status(self, name: str) -> list[ReplicaStatus]:
-        return [_read(directory) for directory in self._directories(name)]
+        return [directories.read(directory) for directory in self._directories(name)]
 
     def remove(self, name: str) -> None:
         self.apply(ServingSpec(name=name, host="", port=0, keys_file=Path()))
@@ -73,6 +81,12 @@ class LocalDeployer:
             if time.monotonic() > deadline:
                 raise DeployerError("StillRunning", f"A replica of {name} does not end; look at its process.")
             time.sleep(0.05)
+        for directory in self._directories(name):
+            if directories.found_damage(directory):
+                digest = directories.content(directory / "spec.json")["environment"][
+                    "HOPYARD_ARTIFACT_DIGEST"
+                ]
+                self._suspicion(digest).touch()
         shutil.rmtree(self.root / name, ignore_errors=True)
 
     def logs(self, name: str, replica: str, since: datetime | None = None) -> list[str]:
@@ -91,7 +105,7 @@ class LocalDeployer:
         found = (
             [path for path in folder.iterdir() if (path / "spec.json").exists()] if folder.is_dir() else []
         )
-        return sorted(found, key=lambda path: _parse(path.name))
+        return sorted(found, key=lambda path: directories.parse(path.name))
 
     @contextlib.contextmanager
     def _locked(self, name: str) -> Iterator[None]:
@@ -101,15 +115,20 @@ class LocalDeployer:
             yield
 
     def _launch(self, spec: ServingSpec, share: RevisionSpec, slot: int) -> None:
-        artifact = files.materialise(self.artifacts / share.artifact, share.files)
-        directory = self.root / spec.name / self._next_name(spec.name, share.revision, slot)
+        before = self._attempts(spec.name, (share.revision, share.component, slot))
+        target = self.artifacts / share.artifact
+        suspected = self._suspicion(share.artifact)
+        if suspected.exists() or (before and directories.found_damage(before[-1])):
+            files.heal(target, share.files)
+            suspected.unlink(missing_ok=True)
+        artifact = files.materialise(target, share.files)
+        attempt = directories.parse(before[-1].name)[3] + 1 if before else 1
+        directory = self.root / spec.name / directories.name_of(share, slot, attempt)
         work = directory / "work"
         shutil.rmtree(directory, ignore_errors=True)
-        work.mkdir(parents=True)
-        for entry in artifact.iterdir():
-            (work / entry.name).symlink_to(entry)
-        script = _script(work, share)
-        _write(directory / "spec.json", self._runner_spec(spec, share, directory, artifact, script))
+        files.mirror(artifact, work)
+        (directory / "manifest.json").write_bytes(share.manifest)
+        directories.write(directory / "spec.json", self._runner_spec(spec, share, directory, artifact))
         try:
             subprocess.run(
                 [sys.executable, "-I", "-S", RUNNER, directory], check=True, timeout=30, close_fds=True
@@ -119,38 +138,44 @@ class LocalDeployer:
                 "CouldNotStart", f"This machine could not start a process: {error}"
             ) from error
 
-    def _next_name(self, name: str, revision: int, slot: int) -> str:
-        attempts = [_parse(path.name) for path in self._directories(name)]
-        taken = [attempt for one, other, attempt in attempts if (one, other) == (revision, slot)]
-        return f"r{revision}-{slot}-{max(taken, default=0) + 1}"
+    def _suspicion(self, artifact: str) -> Path:
+        """The file that says that a replica, removed since, found an artifact damaged."""
+        return self.artifacts / f".suspected-{artifact}"
+
+    def _attempts(self, name: str, place: Place) -> list[Path]:
+        """The directories of the replicas that a slot has had, oldest first."""
+        return [path for path in self._directories(name) if directories.parse(path.name)[:3] == place]
 
     def _runner_spec(
-        self, spec: ServingSpec, share: RevisionSpec, directory: Path, artifact: Path, script: Path
+        self, spec: ServingSpec, share: RevisionSpec, directory: Path, artifact: Path
     ) -> dict[str, Any]:
         threads = str(max(1, math.floor(share.cores)))
         environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
         environment |= dict.fromkeys(THREAD_VARIABLES, threads) | dict(share.environment)
         environment |= {
-            "HOPYARD_SCRIPT": str(script),
             "HOPYARD_HOST": "127.0.0.1",
             "HOPYARD_PORT": "0",
-            "HOPYARD_SHARED_HOST": spec.host,
-            "HOPYARD_SHARED_PORT": str(spec.port),
             "HOPYARD_ADDRESS_FILE": str(directory / "address"),
             "HOPYARD_TERMINATION_FILE": str(directory / "termination.json"),
             "HOPYARD_KEYS_FILE": str(spec.keys_file),
             "HOPYARD_REPLICA": directory.name,
             "HOPYARD_DRAIN_SECONDS": str(max(1, self.grace_seconds - 2)),
             "HOPYARD_ARTIFACT_DIR": str(artifact),
+            "HOPYARD_ARTIFACT_DIGEST": share.artifact,
+            "HOPYARD_MANIFEST": str(directory / "manifest.json"),
             "ARTIFACT_FILES_PATH": str(artifact),
             "MODEL_FILES_PATH": str(artifact),
-            "SCRIPT_NAME": script.name,
             "PYTHONUNBUFFERED": "1",
         }
-        if (artifact / "input_example.json").exists():
+        if share.is_front:
+            environment |= {"HOPYARD_SHARED_HOST": spec.host, "HOPYARD_SHARED_PORT": str(spec.port)}
+        if share.predictors_file is not None:
+            environment["HOPYARD_PREDICTORS_FILE"] = str(share.predictors_file)
+        environment |= _scripts(directory / "work", share)
+        if share.knows_example and (artifact / "input_example.json").exists():
             environment["HOPYARD_INPUT_EXAMPLE"] = str(artifact / "input_example.json")
         return {
-            "command": [str(self.python), "-m", "hopyard.server"],
+            "command": [str(share.python), "-m", "hopyard.server"],
             "environment": environment,
             "directory": str(directory / "work"),
             "memory_mb": share.memory_mb,
@@ -160,95 +185,29 @@ class LocalDeployer:
         }
 
     def _forget_old(self, name: str) -> None:
-        ended = [path for path in self._directories(name) if _read(path).phase == Phase.EXITED]
+        ended = [path for path in self._directories(name) if directories.read(path).phase == Phase.EXITED]
         for directory in sorted(ended, key=lambda path: path.stat().st_mtime)[:-REMEMBERED]:
             shutil.rmtree(directory, ignore_errors=True)
 
 
-def _script(work: Path, share: RevisionSpec) -> Path:
+def _scripts(work: Path, share: RevisionSpec) -> dict[str, str]:
+    """The variables that say which scripts to run."""
+    variables: dict[str, str] = {}
+    for name, file in (("SCRIPT", share.script), ("TRANSFORMER", share.transformer)):
+        if file is not None:
+            path = _lay_out(work, file, share)
+            variables |= {f"HOPYARD_{name}": str(path), f"HOPYARD_{name}_SHA256": file.sha256}
+            variables.setdefault("SCRIPT_NAME", path.name)
+    return variables
+
+
+def _lay_out(work: Path, script: File, share: RevisionSpec) -> Path:
     """The script among the artifact's files, or a copy of one from elsewhere beside them."""
-    if any((file.path, file.sha256) == (share.script.path, share.script.sha256) for file in share.files):
-        return work / share.script.path
-    name = Path(share.script.path).name
-    return files.copy_into(work, File(name, share.script.sha256, share.script.source))
+    if any((file.path, file.sha256) == (script.path, script.sha256) for file in share.files):
+        return work / script.path
+    return files.copy_into(work, replace(script, path=Path(script.path).name))
 
 
 def _is_known(ended: ReplicaStatus, spec: ServingSpec) -> bool:
     """Whether the caller has seen this end, or had asked for it."""
     return ended.name in spec.ended or (ended.exit is not None and ended.exit.was_asked)
-
-
-def _read(directory: Path) -> ReplicaStatus:
-    """What the files of a replica's directory say about it now."""
-    revision, slot, attempt = _parse(directory.name)
-    process = _process(directory)
-    phase = Phase.ALIVE if _is_held(directory / "lock") else Phase.EXITED
-    if phase == Phase.ALIVE and (directory / "stop").exists():
-        phase = Phase.STOPPING
-    address = directory / "address"
-    return ReplicaStatus(
-        name=directory.name,
-        revision=revision,
-        slot=slot,
-        attempt=attempt,
-        phase=phase,
-        started_at=datetime.fromisoformat(_json(directory / "spec.json")["started_at"]),
-        place=f"pid {process.pid}" if process else "",
-        address=address.read_text().strip() if address.exists() else "",
-        exit=_exit(directory) if phase == Phase.EXITED else None,
-    )
-
-
-def _exit(directory: Path) -> Exit:
-    how = _json(directory / "exit.json")
-    return Exit(
-        code=how.get("code"),
-        signal=how.get("signal"),
-        out_of_memory=how.get("out_of_memory", False),
-        was_asked=(directory / "stop").exists(),
-        failure=_json(directory / "termination.json") or None,
-        at=datetime.fromisoformat(how["at"]) if "at" in how else None,
-    )
-
-
-def _stop(directory: Path) -> None:
-    """Tell the runner to end its replica; told again, it goes on ending it."""
-    runner = _json(directory / "runner.json")
-    (directory / "stop").touch()
-    ProcessId(runner["pid"], runner["start_time"]).send(signal.SIGTERM)
-
-
-def _process(directory: Path) -> ProcessId | None:
-    found = _json(directory / "process.json")
-    return ProcessId(found["pid"], found["start_time"]) if found else None
-
-
-def _is_held(lock: Path) -> bool:
-    try:
-        with lock.open("r") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
-
-
-def _parse(name: str) -> tuple[int, int, int]:
-    revision, slot, attempt = name.removeprefix("r").split("-")
-    return int(revision), int(slot), int(attempt)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
-    return found
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    draft = path.with_name(f".{path.name}")
-    draft.write_text(json.dumps(content))
-    draft.chmod(0o600)
-    draft.replace(path)

@@ -1,20 +1,36 @@
 """What every deployer must do; a sibling's tests subclass `DeployerContract` and give it a deployer."""
 
 import hashlib
+import json
 import os
 import signal
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
+from django.conf import settings
 
 from tests.waiting import eventually
-from worker.deployers.base import Deployer, File, Phase, ReplicaStatus, RevisionSpec, ServingSpec
+from worker.deployers.base import (
+    PREDICTOR,
+    TRANSFORMER,
+    Deployer,
+    File,
+    Phase,
+    ReplicaStatus,
+    RevisionSpec,
+    ServingSpec,
+)
 
 ADDS = "class Predict:\n    def predict(self, inputs):\n        return [sum(row) for row in inputs]\n"
+DOUBLES = (
+    "class Transformer:\n    def preprocess(self, inputs):\n"
+    "        return {'instances': [[value * 2 for value in row] for row in inputs['instances']]}\n"
+)
 MULTIPLIES = ADDS.replace("sum(row)", "row[0] * row[1]")
 READS = (
     "import os\nclass Predict:\n    def predict(self, inputs):\n"
@@ -31,11 +47,15 @@ class DeployerContract:
         keys.write_text('{"pepper": "00", "internal": "let-me-in", "keys": []}')
 
         def make(*slots: int, revision: int = 1, script: str = ADDS, **limits: int) -> ServingSpec:
+            weights = _file(tmp_path, "weights.txt", "1 2 3")
+            manifest = json.dumps([[weights.path, 5, weights.sha256]], separators=(",", ":")).encode()
             share = RevisionSpec(
                 revision=revision,
                 slots=slots,
-                artifact=f"artifact-{tmp_path.name}",
-                files=(_file(tmp_path, "weights.txt", "1 2 3"),),
+                artifact=hashlib.sha256(manifest).hexdigest(),
+                manifest=manifest,
+                files=(weights,),
+                python=settings.REPLICA_PYTHON,
                 script=_file(tmp_path, "Resources/predictor.py", script),
                 environment={"HOPYARD_MODEL_NAME": "sums", "HOPYARD_REVISION": str(revision)},
                 **limits,  # type: ignore[arg-type]
@@ -54,6 +74,40 @@ class DeployerContract:
         replicas = ready(deployer, 2)
         assert {(each.revision, each.slot, each.attempt) for each in replicas} == {(1, 0, 1), (1, 1, 1)}
         assert [predict(each.address) for each in replicas] == [[3], [3]]
+
+    def test_the_components_of_a_revision_have_slots_and_names_of_their_own(
+        self, deployer: Deployer, spec: Callable[..., ServingSpec], tmp_path: Path, free_port: int
+    ) -> None:
+        wanted = spec(0)
+        behind = replace(wanted.revisions[0], is_front=False)
+        addresses = tmp_path / "predictors.json"
+        addresses.write_text("[]")
+        front = replace(
+            behind,
+            component=TRANSFORMER,
+            is_front=True,
+            script=None,
+            transformer=_file(tmp_path, "transformer-doubles.py", DOUBLES),
+            predictors_file=addresses,
+        )
+        both = replace(wanted, revisions=(behind, front))
+        deployer.apply(both)
+        predictor = eventually(
+            lambda: next(
+                (each for each in living(deployer) if each.component == PREDICTOR and is_ready(each.address)),
+                None,
+            )
+        )
+        draft = addresses.with_name("draft")
+        draft.write_text(json.dumps([predictor.address]))
+        draft.replace(addresses)
+        replicas = ready(deployer, 2)
+        assert {each.component for each in replicas} == {PREDICTOR, TRANSFORMER}
+        assert predict(f"127.0.0.1:{free_port}") == [6]
+        deployer.apply(both)
+        assert living(deployer) == replicas
+        deployer.apply(replace(wanted, revisions=(behind,)))
+        eventually(lambda: [each.component for each in living(deployer)] == [PREDICTOR])
 
     def test_replicas_share_the_servings_own_port(
         self, deployer: Deployer, spec: Callable[..., ServingSpec], free_port: int
@@ -244,4 +298,4 @@ def _ask(address: str) -> httpx.Response:
 def _file(folder: Path, path: str, text: str) -> File:
     digest = hashlib.sha256(text.encode()).hexdigest()
     (folder / digest).write_text(text)
-    return File(path, digest, folder / digest)
+    return File(path, digest, partial((folder / digest).open, "rb"))

@@ -3,16 +3,23 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 
 from tests.waiting import eventually
 from tests.worker.deployers.contract import ADDS, DeployerContract, ended, living, ready
 from worker.deployers.base import Deployer, DeployerError, ServingSpec
 from worker.deployers.local import LocalDeployer
 from worker.deployers.processes import ProcessId
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[0] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(content)
 
 
 class TestLocalDeployer(DeployerContract):
@@ -22,7 +29,6 @@ class TestLocalDeployer(DeployerContract):
             root=tmp_path / "replicas",
             artifacts=tmp_path / "artifacts",
             log_dir=tmp_path / "logs",
-            python=settings.REPLICA_PYTHON,
             grace_seconds=2,
         )
 
@@ -80,11 +86,46 @@ class TestLocalDeployer(DeployerContract):
         assert not imposter.is_alive()
         imposter.send(signal.SIGKILL)
 
-    def test_bytes_that_changed_since_they_were_registered_are_a_named_failure(
-        self, deployer: Deployer, spec: Callable[..., ServingSpec]
+    def test_a_flipped_bit_in_a_laid_out_file_is_a_named_failure_and_mended_by_the_next_attempt(
+        self, deployer: LocalDeployer, spec: Callable[..., ServingSpec]
     ) -> None:
         wanted = spec(0)
-        wanted.revisions[0].files[0].source.write_text("1 2 4")
+        deployer.apply(wanted)
+        victim = ready(deployer, 1)[0]
+        laid_out = deployer.artifacts / wanted.revisions[0].artifact / "weights.txt"
+        flip_a_bit(laid_out)
+        deployer.apply(replace(wanted, unwanted=frozenset({victim.name})))
+        eventually(lambda: len(ended(deployer)) == 1)
+        deployer.apply(wanted)
+        corrupt = eventually(lambda: [each for each in ended(deployer) if each.name != victim.name])[0]
+        assert corrupt.exit is not None
+        assert corrupt.exit.failure is not None
+        assert corrupt.exit.failure["code"] == "ArtifactCorrupt"
+        assert "weights.txt" in corrupt.exit.failure["reason"]
+        deployer.apply(replace(wanted, ended=frozenset({corrupt.name})))
+        ready(deployer, 1)
+        assert laid_out.read_text() == "1 2 3"
+
+    def test_damage_is_remembered_when_the_replica_that_found_it_is_removed(
+        self, deployer: LocalDeployer, spec: Callable[..., ServingSpec]
+    ) -> None:
+        wanted = spec(0)
+        deployer.apply(wanted)
+        ready(deployer, 1)
+        deployer.remove("garden-sums-1")
+        flip_a_bit(deployer.artifacts / wanted.revisions[0].artifact / "weights.txt")
+        deployer.apply(wanted)
+        eventually(lambda: ended(deployer))
+        deployer.remove("garden-sums-1")
+        deployer.apply(wanted)
+        ready(deployer, 1)
+
+    def test_bytes_that_changed_since_they_were_registered_are_a_named_failure(
+        self, deployer: Deployer, spec: Callable[..., ServingSpec], tmp_path: Path
+    ) -> None:
+        wanted = spec(0)
+        file = wanted.revisions[0].files[0]
+        (tmp_path / file.sha256).write_text("1 2 4")
         with pytest.raises(DeployerError, match="weights.txt no longer has the bytes") as caught:
             deployer.apply(wanted)
         assert caught.value.code == "ArtifactCorrupt"
@@ -93,7 +134,9 @@ class TestLocalDeployer(DeployerContract):
     def test_a_machine_that_cannot_start_the_interpreter_says_so_in_the_log(
         self, tmp_path: Path, spec: Callable[..., ServingSpec]
     ) -> None:
-        broken = LocalDeployer(tmp_path / "r", tmp_path / "a", tmp_path / "l", Path("/no/such/python"), 2)
-        broken.apply(spec(0, script=ADDS))
+        broken = LocalDeployer(tmp_path / "r", tmp_path / "a", tmp_path / "l", 2)
+        wanted = spec(0, script=ADDS)
+        share = replace(wanted.revisions[0], python=Path("/no/such/python"))
+        broken.apply(replace(wanted, revisions=(share,)))
         eventually(lambda: broken.status("garden-sums-1")[0].exit)
         assert "could not be started" in "\n".join(broken.logs("garden-sums-1", "r1-0-1"))

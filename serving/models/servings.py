@@ -1,7 +1,8 @@
-"""Servings, their immutable revisions, running replicas, events and inference records."""
+"""Servings, their running replicas and what happened to them."""
 
 import secrets
 from functools import partial
+from typing import TYPE_CHECKING
 
 from django.core.validators import RegexValidator
 from django.db import models
@@ -9,25 +10,14 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from accounts.models import Project, User
-from models_registry.models import Artifact, Blob, ModelVersion
-from serving.states import Condition, ConditionType, ReplicaState, Status
+from serving.states import Component, Condition, ConditionType, ReplicaState, Status
+
+if TYPE_CHECKING:
+    from serving.models.revisions import Revision
 
 serving_name = RegexValidator(
     r"^[a-zA-Z0-9]{1,256}\Z", "A serving name has 1 to 256 letters or digits, and nothing else."
 )
-
-
-class InferenceLogging(models.TextChoices):
-    ALL = "ALL", "Inputs and predictions"
-    MODEL_INPUTS = "MODEL_INPUTS", "Inputs only"
-    PREDICTIONS = "PREDICTIONS", "Predictions only"
-    NONE = "NONE", "Nothing"
-
-
-class Batching(models.TextChoices):
-    AUTO = "auto", "Automatic"
-    ON = "on", "Always"
-    OFF = "off", "Never"
 
 
 class Serving(models.Model):
@@ -54,12 +44,13 @@ class Serving(models.Model):
     status = models.CharField(max_length=10, choices=[(s, s) for s in Status], default=Status.CREATING)
     condition_type = models.CharField(max_length=12, default=ConditionType.STOPPED)
     condition_status = models.BooleanField(null=True)
-    condition_reason = models.TextField(default="Building the artifact")
+    condition_reason = models.TextField(default="Getting ready")
     failure = models.JSONField(null=True)
     has_given_up = models.BooleanField(default=False)
     setbacks = models.JSONField(default=dict)
     good_revision = models.PositiveIntegerField(null=True)
     was_ready = models.BooleanField(default=False)
+    preparing = models.CharField(max_length=300, blank=True)
     changed_at = models.DateTimeField(default=timezone.now)
 
     chain = models.CharField(max_length=32, blank=True)
@@ -92,56 +83,16 @@ class Serving(models.Model):
         return self.revision
 
     @property
+    def wanted_total(self) -> int:
+        """All replicas that are wanted, the transformer's own among them."""
+        if not self.wanted_replicas or not self.current.has_separate_transformer:
+            return self.wanted_replicas
+        return self.wanted_replicas + self.current.transformer_replicas
+
+    @property
     def key(self) -> str:
         """The name deployers know it by: unique in the installation, for ever."""
         return f"{self.project.name}-{self.name[:40]}-{self.pk}".lower().replace("_", "-")
-
-
-class Revision(models.Model):
-    """A full snapshot of a serving's settings, numbered 1, 2, 3; never changed once its artifact is built."""
-
-    serving = models.ForeignKey(Serving, models.CASCADE, related_name="revisions")
-    number = models.PositiveIntegerField()
-    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
-    created_at = models.DateTimeField(default=timezone.now)
-
-    model_version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="revisions")
-    artifact = models.ForeignKey(Artifact, models.PROTECT, null=True, related_name="+")
-    script_path = models.CharField(max_length=500)
-    script = models.ForeignKey(Blob, models.PROTECT)
-    replicas = models.PositiveIntegerField(default=1)
-    cores = models.FloatField(default=1.0)
-    memory_mb = models.PositiveIntegerField(default=1024)
-    gpus = models.PositiveIntegerField(default=0)
-    class_name = models.CharField(max_length=100, blank=True)
-    batching = models.CharField(max_length=4, choices=Batching.choices, default=Batching.AUTO)
-    max_batch_size = models.PositiveIntegerField(default=64)
-    max_latency_ms = models.PositiveIntegerField(default=0)
-    max_concurrency = models.PositiveIntegerField(default=1)
-    topic = models.CharField(max_length=300, blank=True)
-    topic_partitions = models.PositiveIntegerField(default=1)
-    topic_replication = models.PositiveIntegerField(default=1)
-    inference_logging = models.CharField(
-        max_length=12, choices=InferenceLogging.choices, default=InferenceLogging.ALL
-    )
-    environment = models.JSONField(default=dict)
-
-    class Meta:
-        ordering = ["-number"]
-        constraints = [
-            models.UniqueConstraint(fields=["serving", "number"], name="revision_numbers_are_unique")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.serving} revision {self.number}"
-
-    @property
-    def script_name(self) -> str:
-        return self.script_path.rsplit("/", 1)[-1]
-
-    @property
-    def artifact_label(self) -> str:
-        return "MODEL-ONLY" if self.artifact is None else self.artifact.label
 
 
 class Replica(models.Model):
@@ -150,6 +101,9 @@ class Replica(models.Model):
     serving = models.ForeignKey(Serving, models.CASCADE, related_name="replicas")
     name = models.CharField(max_length=60)
     revision = models.PositiveIntegerField()
+    component = models.CharField(
+        max_length=11, choices=[(c, c) for c in Component], default=Component.PREDICTOR
+    )
     slot = models.PositiveIntegerField()
     attempt = models.PositiveIntegerField()
     state = models.CharField(
@@ -165,7 +119,7 @@ class Replica(models.Model):
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
-        ordering = ["-revision", "slot", "-attempt"]
+        ordering = ["-revision", "component", "slot", "-attempt"]
         constraints = [models.UniqueConstraint(fields=["serving", "name"], name="replica_names_are_unique")]
         indexes = [models.Index(fields=["serving", "state"])]
 
@@ -189,42 +143,3 @@ class ServingEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.text}"
-
-
-class InferenceRecord(models.Model):
-    """One answered call, as the log consumer read it from the serving's topic."""
-
-    request_id = models.CharField(max_length=128)
-    serving = models.ForeignKey(Serving, models.CASCADE, related_name="inference_records")
-    revision = models.PositiveIntegerField()
-    replica = models.CharField(max_length=60)
-    verb = models.CharField(max_length=100)
-    status = models.PositiveIntegerField()
-    requested_at = models.DateTimeField()
-    duration_us = models.PositiveBigIntegerField()
-    inputs = models.TextField(blank=True)
-    outputs = models.TextField(blank=True)
-    error = models.TextField(blank=True)
-    key_id = models.CharField(max_length=12, blank=True)
-
-    class Meta:
-        ordering = ["-requested_at", "-id"]
-        indexes = [models.Index(fields=["serving", "-requested_at"]), models.Index(fields=["request_id"])]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["serving", "replica", "request_id", "requested_at"], name="inference_is_stored_once"
-            )
-        ]
-
-    def __str__(self) -> str:
-        return self.request_id
-
-
-class TopicOffset(models.Model):
-    """How far the log consumer has read a file of a topic."""
-
-    path = models.CharField(max_length=500, unique=True)
-    position = models.BigIntegerField(default=0)
-
-    def __str__(self) -> str:
-        return f"{self.path}@{self.position}"

@@ -1,0 +1,1 @@
+"""What scanning found in the files of a project, and what the project makes of it."""

@@ -1,0 +1,81 @@
+"""The JSON form of the settings that a user asks for."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from serving.models import Batching, InferenceLogging, Placement
+from serving.serializers import BatchingSerializer, ResourcesSerializer, TransformerResourcesSerializer
+from serving.settings import CREATE
+
+
+class SettingsSerializer(serializers.Serializer[Any]):
+    """What a user asks for; `changes()` gives the given fields under the names of `serving.settings`."""
+
+    name = serializers.CharField(max_length=256, required=False)
+    script = serializers.CharField(max_length=500)
+    model = serializers.CharField(max_length=100, required=False, allow_null=True)
+    model_version = serializers.IntegerField(min_value=1, required=False, allow_null=True)
+    artifact_version = serializers.JSONField(required=False, allow_null=True)
+    alias = serializers.CharField(max_length=50, required=False, allow_blank=True, allow_null=True)
+    transformer = serializers.CharField(max_length=500, required=False, allow_blank=True, allow_null=True)
+    transformer_placement = serializers.ChoiceField(
+        choices=Placement.choices, required=False, allow_null=True
+    )
+    transformer_replicas = serializers.IntegerField(required=False, allow_null=True)
+    transformer_resources = TransformerResourcesSerializer(required=False, allow_null=True)
+    python = serializers.CharField(max_length=10, required=False, allow_blank=True, allow_null=True)
+    requirements = serializers.CharField(
+        max_length=65_536, required=False, allow_blank=True, allow_null=True, trim_whitespace=False
+    )
+    replicas = serializers.IntegerField(required=False)
+    resources = ResourcesSerializer(required=False, allow_null=True)
+    batching = BatchingSerializer(required=False, allow_null=True)
+    max_concurrency = serializers.IntegerField(required=False, allow_null=True)
+    class_name = serializers.CharField(max_length=100, required=False, allow_blank=True, allow_null=True)
+    topic = serializers.CharField(max_length=300, required=False, allow_null=True, default=CREATE)
+    topic_partitions = serializers.IntegerField(required=False)
+    topic_replication = serializers.IntegerField(required=False)
+    inference_logging = serializers.ChoiceField(
+        choices=InferenceLogging.choices, required=False, allow_null=True
+    )
+    env = serializers.DictField(
+        child=serializers.CharField(allow_blank=True, trim_whitespace=False), required=False, allow_null=True
+    )
+    description = serializers.CharField(required=False, allow_blank=True, allow_null=True, max_length=10_000)
+    expected_revision = serializers.IntegerField(required=False, allow_null=True)
+
+    def validate_artifact_version(self, value: Any) -> str | int | None:
+        if value is None or (isinstance(value, str | int) and not isinstance(value, bool)):
+            return value
+        raise serializers.ValidationError("Write CREATE, MODEL-ONLY or a number.")
+
+    def changes(self) -> dict[str, Any]:
+        """The settings that were given, flat; null means the default and is left out."""
+        said = dict(self.validated_data)
+        said.pop("expected_revision", None)
+        said |= said.pop("resources", None) or {}
+        said |= said.pop("transformer_resources", None) or {}
+        batching = said.pop("batching", None) or {}
+        flat = {
+            **said,
+            "variables": said.pop("env", None),
+            "batching": _mode(batching),
+            "max_batch_size": batching.get("max_batch_size"),
+            "max_latency_ms": batching.get("max_latency_ms"),
+            "topic": said.get("topic", CREATE) or "NONE",
+        }
+        if "topic" not in self.initial_data and self.partial:
+            flat.pop("topic")
+        if "transformer" in said and said["transformer"] is None:
+            flat["transformer"] = ""
+        return {name: value for name, value in flat.items() if value is not None and name != "env"}
+
+
+def _mode(batching: dict[str, Any]) -> str | None:
+    """What was asked for in either word, None if in neither."""
+    if batching.get("mode"):
+        return str(batching["mode"])
+    if "enabled" in batching:
+        return Batching.ON if batching["enabled"] else Batching.OFF
+    return None

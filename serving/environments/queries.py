@@ -1,0 +1,131 @@
+"""Reads over environments; a project sees those that its servings name and no others."""
+
+import hashlib
+from dataclasses import dataclass
+
+from django.db.models import Q, QuerySet
+
+from accounts.models import Project
+from serving.environments import locks, skew
+from serving.environments.locks import Package
+from serving.environments.skew import Skew
+from serving.errors import NoSuchServing
+from serving.models import Environment, Interpreter, Resolution, Revision, Serving
+
+LONGEST_LOG_SHOWN = 400  # lines
+
+
+@dataclass(frozen=True)
+class Use:
+    """A serving and its revisions that name an environment, newest first; `is_current` if it wants one of them now."""
+
+    serving: Serving
+    revisions: tuple[int, ...]
+    is_current: bool
+
+
+def environments(project: Project) -> QuerySet[Environment]:
+    """Those of the project's revisions, last used first."""
+    named = Revision.objects.filter(serving__project=project, serving__is_deleted=False)
+    return Environment.objects.filter(
+        Q(pk__in=named.values("environment")) | Q(resolutions__in=named.values("resolution"))
+    ).distinct()
+
+
+def environment(project: Project, key: str) -> Environment:
+    """By its key or the beginning of it, 12 digits or more."""
+    found = environments(project).filter(key__startswith=key).first() if len(key) >= 12 else None
+    if found is None:
+        raise NoSuchServing(f"No serving of {project} uses an environment {key[:64]}.")
+    return found
+
+
+def uses(project: Project, environment: Environment) -> list[Use]:
+    named = _revisions(project, environment)
+    by_serving: dict[Serving, list[Revision]] = {}
+    for revision in named:
+        by_serving.setdefault(revision.serving, []).append(revision)
+    return [
+        Use(
+            serving,
+            tuple(each.number for each in found),
+            any(each.pk == serving.revision_id for each in found),
+        )
+        for serving, found in sorted(by_serving.items(), key=lambda pair: pair[0].name.lower())
+    ]
+
+
+def packages(environment: Environment) -> list[Package]:
+    return locks.packages(environment.lock, environment.python)
+
+
+def interpreters() -> list[Interpreter]:
+    """The Pythons of the host, as the worker last reported them, oldest first."""
+    return sorted(Interpreter.objects.all(), key=lambda each: tuple(map(int, each.version.split("."))))
+
+
+def pythons() -> list[str]:
+    return [each.version for each in interpreters()]
+
+
+def skews(revision: Revision) -> list[Skew]:
+    """Where the revision's packages differ from those of its model's training in a way known to break."""
+    environment = revision.environment
+    version = revision.model_version
+    if environment is None or not environment.lock:
+        return []
+    found = {each.name: each.version for each in packages(environment) if each.version}
+    python = str(version.provenance.get("python") or "")
+    trained = {str(name): str(number) for name, number in version.packages.items()}
+    return skew.compare(trained, found, trained_python=python, python=environment.python)
+
+
+def log_lines(row: Environment | Resolution) -> list[str]:
+    """The end of what the tool said."""
+    return row.log.splitlines()[-LONGEST_LOG_SHOWN:]
+
+
+def tag(environment: Environment) -> str:
+    """Changes whenever the environment's page would."""
+    return _digest(_facts(environment), environment.used_at)
+
+
+def list_tag(project: Project) -> str:
+    rows = (
+        environments(project).order_by("pk").values_list("pk", "state", "verified_at", "built_at", "used_at")
+    )
+    revisions = (
+        Revision.objects.filter(serving__project=project).order_by("pk").values_list("pk", "environment")
+    )
+    return _digest(list(rows), list(revisions))
+
+
+def build_tag(revision: Revision) -> str:
+    """Changes whenever the way of the revision's packages would be shown differently."""
+    resolution, environment = revision.resolution, revision.environment
+    return _digest(
+        [resolution.state, len(resolution.log)] if resolution else None,
+        _facts(environment) if environment else None,
+    )
+
+
+def _revisions(project: Project, environment: Environment) -> QuerySet[Revision]:
+    own = Revision.objects.filter(serving__project=project, serving__is_deleted=False)
+    named = Q(environment=environment) | Q(resolution__environment=environment)
+    return own.filter(named).select_related("serving").order_by("-number")
+
+
+def _facts(environment: Environment) -> tuple[object, ...]:
+    return (
+        environment.pk,
+        environment.state,
+        len(environment.log),
+        environment.log[-80:],
+        environment.failure,
+        environment.verified_at,
+        environment.built_at,
+    )
+
+
+def _digest(*facts: object) -> str:
+    return hashlib.blake2b(repr(facts).encode(), digest_size=8).hexdigest()

@@ -1,0 +1,114 @@
+"""Revisions: the immutable settings of a serving."""
+
+from django.db import models
+from django.utils import timezone
+
+from accounts.models import User
+from models_registry.models import Artifact, Blob, ModelVersion
+from serving.models.environments import Environment, Resolution
+from serving.models.preflights import Preflight
+from serving.models.servings import Serving
+
+
+class InferenceLogging(models.TextChoices):
+    ALL = "ALL", "Inputs and predictions"
+    MODEL_INPUTS = "MODEL_INPUTS", "Inputs only"
+    PREDICTIONS = "PREDICTIONS", "Predictions only"
+    NONE = "NONE", "Nothing"
+
+
+class Batching(models.TextChoices):
+    AUTO = "auto", "Automatic"
+    ON = "on", "Always"
+    OFF = "off", "Never"
+
+
+class Placement(models.TextChoices):
+    """Where a transformer runs."""
+
+    SEPARATE = "separate", "In replicas of its own"
+    INLINE = "inline", "In the predictor's process"
+
+
+class Revision(models.Model):
+    """A full snapshot of a serving's settings, numbered 1, 2, 3; never changed once its environment is built.
+
+    `requirements` are what was asked for, typed or taken from the file at `requirements_path`, and empty for the
+    platform's own packages; `resolution` and `environment` are what came of it. `preflight` is the check of this
+    snapshot, and `overridden_by` who runs it although that is red.
+    """
+
+    serving = models.ForeignKey(Serving, models.CASCADE, related_name="revisions")
+    number = models.PositiveIntegerField()
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    model_version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="revisions")
+    artifact = models.ForeignKey(Artifact, models.PROTECT, null=True, related_name="+")
+    script_path = models.CharField(max_length=500)
+    script = models.ForeignKey(Blob, models.PROTECT)
+    replicas = models.PositiveIntegerField(default=1)
+    cores = models.FloatField(default=1.0)
+    memory_mb = models.PositiveIntegerField(default=1024)
+    gpus = models.PositiveIntegerField(default=0)
+    class_name = models.CharField(max_length=100, blank=True)
+    batching = models.CharField(max_length=4, choices=Batching.choices, default=Batching.AUTO)
+    max_batch_size = models.PositiveIntegerField(default=64)
+    max_latency_ms = models.PositiveIntegerField(default=0)
+    max_concurrency = models.PositiveIntegerField(default=1)
+    topic = models.CharField(max_length=300, blank=True)
+    topic_partitions = models.PositiveIntegerField(default=1)
+    topic_replication = models.PositiveIntegerField(default=1)
+    inference_logging = models.CharField(
+        max_length=12, choices=InferenceLogging.choices, default=InferenceLogging.ALL
+    )
+    variables = models.JSONField(default=dict)
+
+    alias = models.CharField(max_length=50, blank=True)
+    python = models.CharField(max_length=10, blank=True)
+    requirements = models.TextField(blank=True)
+    requirements_path = models.CharField(max_length=500, blank=True)
+    resolution = models.ForeignKey(Resolution, models.PROTECT, null=True, related_name="revisions")
+    environment = models.ForeignKey(Environment, models.PROTECT, null=True, related_name="revisions")
+
+    transformer_path = models.CharField(max_length=500, blank=True)
+    transformer = models.ForeignKey(Blob, models.PROTECT, null=True, related_name="transforming_revisions")
+    transformer_placement = models.CharField(
+        max_length=8, choices=Placement.choices, default=Placement.SEPARATE
+    )
+    transformer_replicas = models.PositiveIntegerField(default=1)
+    transformer_cores = models.FloatField(default=1.0)
+    transformer_memory_mb = models.PositiveIntegerField(default=512)
+
+    preflight = models.ForeignKey(Preflight, models.SET_NULL, null=True, related_name="revisions")
+    overridden_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["serving", "number"], name="revision_numbers_are_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.serving} revision {self.number}"
+
+    @property
+    def script_name(self) -> str:
+        return self.script_path.rsplit("/", 1)[-1]
+
+    @property
+    def transformer_name(self) -> str:
+        return self.transformer_path.rsplit("/", 1)[-1]
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether a red pre-flight that nobody has overridden keeps it from being started."""
+        return self.preflight is not None and self.preflight.is_red and self.overridden_by_id is None
+
+    @property
+    def has_separate_transformer(self) -> bool:
+        return self.transformer_id is not None and self.transformer_placement == Placement.SEPARATE
+
+    @property
+    def artifact_label(self) -> str:
+        return "MODEL-ONLY" if self.artifact is None else self.artifact.label

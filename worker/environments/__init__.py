@@ -1,0 +1,1 @@
+"""Python environments as the worker makes them: interpreters found, requirements resolved, locks built and verified."""

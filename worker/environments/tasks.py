@@ -1,0 +1,68 @@
+"""Celery's tasks for environments: ids in, one call, harmless when late or doubled."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+from celery import shared_task
+
+from serving.models import Environment
+from worker.environments import collect, report, rows
+
+BUILDS_AT_ONCE = 2
+PAUSE_SECONDS = 2.0
+places = threading.BoundedSemaphore(BUILDS_AT_ONCE)  # the worker's other threads are for the servings
+
+
+@shared_task(name="worker.resolve")
+def resolve(resolution_id: int) -> None:
+    """Resolve, then build at once, so that nobody waits for the next look at the serving."""
+    environment = rows.resolve_row(resolution_id)
+    if environment is not None and environment.state != Environment.State.READY:
+        build_environment.delay(environment.pk)
+
+
+@shared_task(name="worker.build_environment")
+def build_environment(environment_id: int) -> None:
+    """Build it if there is a place; the next step of a serving that needs it asks again."""
+    with _place() as is_free:
+        if is_free:
+            rows.build_row(environment_id)
+
+
+@shared_task(name="worker.rebuild_environment")
+def rebuild_environment(environment_id: int) -> None:
+    with _place() as is_free:
+        if is_free:
+            rows.build_row(environment_id, anew=True)
+            return
+    rebuild_environment.apply_async((environment_id,), countdown=PAUSE_SECONDS)
+
+
+@shared_task(name="worker.verify_environment")
+def verify_environment(environment_id: int) -> None:
+    if rows.verify_row(environment_id) is not None:
+        rebuild_environment.delay(environment_id)
+
+
+@shared_task(name="worker.collect_environments")
+def collect_environments() -> None:
+    """Remove what nobody uses, and look from time to time whether the rest is what was built."""
+    collect.collect()
+    for environment_id in collect.due_for_verification():
+        verify_environment.delay(environment_id)
+
+
+@shared_task(name="worker.report_interpreters")
+def report_interpreters() -> None:
+    report.report()
+
+
+@contextlib.contextmanager
+def _place() -> Iterator[bool]:
+    is_free = places.acquire(blocking=False)
+    try:
+        yield is_free
+    finally:
+        if is_free:
+            places.release()
