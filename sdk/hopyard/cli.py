@@ -1,4 +1,4 @@
-"""The command line: `hopyard up | login | model | serving | predict | logs | serve`."""
+"""The command line: `hopyard up | login | model | serving | environment | predict | logs | serve`."""
 
 from __future__ import annotations
 

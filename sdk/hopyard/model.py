@@ -5,7 +5,7 @@ They use one shared client: see `hopyard.connect`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,11 @@ def export(  # noqa: PLR0913, PLR0917 - the order is Hopsworks'
     synchronous: bool = True,
     synchronous_timeout: float = 120,
     project: str | None = None,
+    *,
+    input_example: Any = None,
+    schema: Any = None,
+    tags: Mapping[str, Any] | None = None,
+    aliases: Iterable[str] = (),
 ) -> ModelVersion:
     """Register a model version: from a local file, a local folder's children, or a path in the project.
 
@@ -41,6 +46,10 @@ def export(  # noqa: PLR0913, PLR0917 - the order is Hopsworks'
     and the platform copies it. The version can be served when this returns, so `synchronous` changes
     nothing; `synchronous_timeout` is the seconds the platform has for its own part. Returns the version
     (hops returns None).
+
+    `input_example` (rows, a table, an array or a request body) is kept with the version and tried before it is
+    served; `schema`, in Hopsworks' form, is derived from it unless given. `tags` hold any JSON, `aliases` stand for
+    this version from now on. See `Models.export` for what is recorded of this process.
 
     Raises ValueError when there is nothing at that path, Conflict when the version exists and `overwrite`
     is not set.
@@ -52,13 +61,19 @@ def export(  # noqa: PLR0913, PLR0917 - the order is Hopsworks'
         overwrite=overwrite,
         metrics=metrics,
         description=description or "",
+        tags=tags,
+        aliases=aliases,
+        input_example=input_example,
+        schema=schema,
         timeout=synchronous_timeout,
     )
 
 
-def get_model(name: str, version: int, project: str | None = None) -> ModelVersion:
-    """One version (hops returns the HTTP response). Raises NotFound."""
-    return _client(project).models.get(name, version)
+def get_model(
+    name: str, version: int | None = None, project: str | None = None, *, alias: str | None = None
+) -> ModelVersion:
+    """One version, by number or alias, else the newest (hops returns the HTTP response). Raises NotFound."""
+    return _client(project).models.get(name, version, alias=alias)
 
 
 def get_best_model(name: str, metric: str, direction: str) -> ModelVersion:

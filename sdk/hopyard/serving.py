@@ -10,7 +10,7 @@ from typing import Any
 
 from hopyard.client.default import current
 from hopyard.client.errors import InvalidArgument
-from hopyard.client.records import ReplicaLog, Serving
+from hopyard.client.serving_records import PREDICTOR, TRANSFORMER, ReplicaLog, Serving
 from hopyard.client.settings import BatchingSettings, ResourceSettings, Settings, check_name, checked
 
 MODEL_SERVERS = ("FLASK", "PYTHON")
@@ -40,6 +40,9 @@ def create_or_update(  # noqa: PLR0913, PLR0917 - the order is Hopsworks'
 ) -> Serving:
     """Create the serving, or give an existing one these settings; what cannot be said here it keeps.
 
+    `artifact_version` is "CREATE", "MODEL-ONLY" or a number, as in Hopsworks: without a `transformer` it is always
+    MODEL-ONLY; a transformer, the path of a script, makes the next number, and with an existing number it is the bare
+    name of the one in there. It runs in `transformer_instances` replicas of its own.
     `model_path` is the path of the script, `Models/<model>/<version>/<file>.py`; `batching_enabled` True and
     False are on and off, None leaves it to the platform, which proves on the model's input example whether it
     may; `instances` is the number of replicas, while `num_partitions` and `num_replicas` belong to the topic of
@@ -47,10 +50,11 @@ def create_or_update(  # noqa: PLR0913, PLR0917 - the order is Hopsworks'
 
     Raises ValueError for what cannot be right or is not available here, BadRequest when the platform refuses.
     """
-    _check_available(transformer, transformer_instances, model_server, kfserving)
+    _check_available(model_server, kfserving)
     settings: Settings = {
         "model_version": model_version,
         "artifact_version": artifact_version,
+        **_transformer(transformer, transformer_instances),
         "batching": _batching(batching_enabled),
         "topic": topic_name or "NONE",
         "topic_partitions": num_partitions,
@@ -68,12 +72,15 @@ def create_or_update(  # noqa: PLR0913, PLR0917 - the order is Hopsworks'
     return servings.create(serving_name, model_path, **settings)
 
 
-def start(serving_name: str, *, wait: bool = True, timeout: float = 600) -> Serving:
+def start(
+    serving_name: str, *, wait: bool = True, timeout: float | None = None, override: bool = False
+) -> Serving:
     """Start it and return when it answers predictions; with wait=False return at once, as hops does.
 
-    Raises ServingFailed with the reason and the evidence, TimedOut after `timeout` seconds.
+    Raises PreflightFailed with the failed checks unless an owner says `override`, ServingFailed with the reason and
+    the evidence, TimedOut after `timeout` seconds; without one after 600, besides the time that its packages take.
     """
-    return current().servings.start(serving_name, wait=wait, timeout=timeout)
+    return current().servings.start(serving_name, wait=wait, timeout=timeout, override=override)
 
 
 def stop(serving_name: str) -> Serving:
@@ -115,12 +122,14 @@ def get_model_version(serving_name: str) -> int | None:
 
 
 def get_artifact_version(serving_name: str) -> str | int:
-    return get(serving_name).artifact_version
+    """The number of its artifact, or "MODEL-ONLY" without a transformer."""
+    label = str(get(serving_name).artifact_version)
+    return int(label) if label.isdecimal() else label
 
 
-def get_transformer(serving_name: str) -> None:
-    """None: a serving has no transformer yet."""
-    get(serving_name)
+def get_transformer(serving_name: str) -> str | None:
+    """The transformer's path, or its bare name where it came from an existing artifact; None without one."""
+    return get(serving_name).transformer
 
 
 def get_model_server(serving_name: str) -> str:
@@ -135,9 +144,13 @@ def get_serving_tool(serving_name: str) -> str:
     return "DEFAULT"
 
 
-def get_available_instances(serving_name: str) -> int:
-    """How many replicas are ready."""
-    return get(serving_name).replicas_ready
+def get_available_instances(serving_name: str) -> int | tuple[int, int]:
+    """How many replicas are ready; of the predictor and of the transformer where that has its own."""
+    found = get(serving_name)
+    if not found.has_transformer_replicas:
+        return found.replicas_ready
+    ready = [each.component for each in current().servings.replicas(serving_name) if each.is_ready]
+    return ready.count(PREDICTOR), ready.count(TRANSFORMER)
 
 
 def get_kafka_topic(serving_name: str) -> str | None:
@@ -156,14 +169,16 @@ def describe(serving_name: str) -> str:
     found = get(serving_name)
     lines = {
         "name": found.name,
-        "status": f"{found.status} ({found.replicas_ready} of {found.replicas} replicas ready)",
+        "status": f"{found.status} ({found.replicas_ready} of {found.replicas_in_all} replicas ready)",
         "model": f"{found.model} version {found.model_version}",
+        "artifact": str(found.artifact_version),
         "script": found.script,
+        "transformer": found.transformer or "",
         "topic": found.topic or "none",
         "url": found.url,
         "failure": found.failure.reason if found.failure else "",
     }
-    return "\n".join(f"{label + ':':<9}{text}" for label, text in lines.items() if text)
+    return "\n".join(f"{label + ':':<13}{text}" for label, text in lines.items() if text)
 
 
 def get_logs(
@@ -178,14 +193,7 @@ def make_inference_request(serving_name: str, data: Any, verb: str = ":predict")
     return current().servings.predict(serving_name, data, verb)
 
 
-def _check_available(
-    transformer: str | None,
-    transformer_instances: int | None,
-    model_server: str | None,
-    kfserving: bool | None,
-) -> None:
-    if transformer is not None or transformer_instances:
-        raise InvalidArgument("Transformers are not available yet: do this work in the predictor.")
+def _check_available(model_server: str | None, kfserving: bool | None) -> None:
     if kfserving:
         raise InvalidArgument(
             "kfserving=True is not available: leave it out, the platform needs no KFServing."
@@ -194,6 +202,21 @@ def _check_available(
         raise InvalidArgument(
             f"model_server {model_server!r} is not available: leave it out, and load the model in a script."
         )
+
+
+def _transformer(path: str | None, instances: int | None) -> Settings:
+    if path:
+        return {
+            "transformer": path,
+            "transformer_placement": "separate",
+            "transformer_replicas": 1 if instances is None else instances,
+        }
+    if instances:
+        raise InvalidArgument(
+            f"transformer_instances={instances} is for a transformer, and there is none: name its script, or leave "
+            "both out."
+        )
+    return {"transformer": ""}
 
 
 def _batching(enabled: bool | None) -> BatchingSettings:

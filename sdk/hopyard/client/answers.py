@@ -19,6 +19,10 @@ KINDS: dict[int, type[ApiError]] = {
     413: errors.TooLarge,
     422: errors.BadRequest,
 }
+CODES: dict[str, type[ApiError]] = {
+    "preflight_failed": errors.PreflightFailed,
+    "files_refused": errors.FilesRefused,
+}
 MARKUP = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 
 
@@ -46,16 +50,19 @@ def error_of(response: httpx.Response) -> ApiError:
         return _stranger(response, "not_json" if body is None else "unexpected_answer")
     said = body.get("error", body.get("detail"))
     details = {**body, **said} if isinstance(said, dict) else body
-    return _kind(response.status_code)(
+    code = str(details.get("code") or "error")
+    return _kind(response.status_code, code)(
         response.status_code,
-        str(details.get("code") or "error"),
+        code,
         _message(said, response),
         _fields(details.get("fields")),
         _text(details.get("request_id")) or response.headers.get("X-Request-ID"),
     )
 
 
-def _kind(status: int) -> type[ApiError]:
+def _kind(status: int, code: str) -> type[ApiError]:
+    if status == 409 and code in CODES:
+        return CODES[code]
     return ServerError if status >= 500 else KINDS.get(status, ApiError)
 
 

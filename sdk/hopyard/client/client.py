@@ -7,6 +7,7 @@ from typing import Self
 
 from hopyard.client import account, config
 from hopyard.client.account import Identity
+from hopyard.client.environments import Environments
 from hopyard.client.files import Files
 from hopyard.client.models import Models
 from hopyard.client.project import Project
@@ -47,6 +48,7 @@ class Client:
         self.models = Models(here)
         self.servings = Servings(here)
         self.files = Files(here)
+        self.environments = Environments(here)
 
     def in_project(self, project: str) -> Client:
         """The same connection looking at another project; closing either closes both."""

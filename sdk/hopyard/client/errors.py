@@ -11,6 +11,8 @@ HopyardError
     + Forbidden            403
     + NotFound             404
     + Conflict             409
+      + PreflightFailed    the pre-flight is red, `checks` says why; an owner may start with override=True
+      + FilesRefused       the project's policy keeps a file from being served
     + TooLarge             413
     + ServerError          5xx, or an answer that is not the platform's
   + ServingFailed          the serving's status became Failed: code, reason, evidence
@@ -19,6 +21,8 @@ HopyardError
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+
+from hopyard.client.serving_records import Check
 
 
 class HopyardError(Exception):
@@ -85,6 +89,16 @@ class Conflict(ApiError):
     """The present state is against it: a name is taken, a version is served, somebody edited (409)."""
 
 
+class PreflightFailed(Conflict):
+    """A serving does not start because its pre-flight is red; `checks` are those that failed."""
+
+    checks: Sequence[Check] = ()
+
+
+class FilesRefused(Conflict):
+    """The project's policy keeps one of the files from being served; an owner can approve it."""
+
+
 class TooLarge(ApiError):
     """The file or the request is larger than the platform accepts (413)."""
 
@@ -97,7 +111,7 @@ class ServingFailed(HopyardError):
     """A serving came to Failed instead of Running.
 
     `code` is stable and meant for programs, `reason` is a sentence, `evidence` is what was seen: usually
-    the end of the replica's log with the user's own traceback.
+    the end of the replica's log with the user's own traceback, or the resolver's words.
     """
 
     def __init__(self, serving: str, code: str, reason: str, evidence: str = "") -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hopyard.client.errors import HopyardError, InvalidArgument
+from hopyard.client.errors import ConnectFailed, HopyardError, InvalidArgument, ServerError, TimedOut
 from hopyard.client.local_files import LocalFile, Progress, collect
-from hopyard.client.paths import in_project, inner, is_in_project
+from hopyard.client.paths import in_project, is_in_project
 from hopyard.client.project import Project
-from hopyard.client.records import ModelVersion
+from hopyard.client.records import ModelVersion, StoredFile
+from hopyard.client.sending import Sending
+
+INTERRUPTIONS = (ConnectFailed, TimedOut, ServerError, KeyboardInterrupt)
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,9 @@ class Description:
     description: str
     framework: str
     metrics: dict[str, Any]
+    tags: dict[str, Any] = field(default_factory=dict)
+    packages: dict[str, str] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.version is not None and (type(self.version) is not int or self.version < 1):
@@ -33,15 +39,32 @@ class Description:
 
 @dataclass(frozen=True)
 class _Draft:
+    """An upload as the platform tells it: what was said of the version, and the files that are there whole."""
+
     id: str | int
+    version: int | None = None
+    overwrite: bool = False
+    description: str = ""
+    framework: str = ""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    tags: dict[str, Any] = field(default_factory=dict)
+    files: list[StoredFile] = field(default_factory=list)
+
+    def is_of(self, described: Description) -> bool:
+        names = ("version", "overwrite", "description", "framework", "metrics", "tags")
+        return all(getattr(self, name) == getattr(described, name) for name in names)
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A draft on the platform."""
+    """A draft on the platform; `kept` are the digests by path of what an earlier run brought there."""
 
     project: Project
     id: str | int
+    kept: dict[str, str] = field(default_factory=dict)
+
+    def has(self, file: LocalFile) -> bool:
+        return file.name in self.kept and self.kept[file.name] == file.sha256()
 
     @property
     def path(self) -> str:
@@ -65,18 +88,33 @@ def find(source: str | Path) -> list[LocalFile] | str:
 
 
 @contextmanager
-def draft(project: Project, described: Description) -> Iterator[Upload]:
-    """A draft that is deleted again unless the block succeeds."""
+def draft(project: Project, described: Description, *, resume: bool = False) -> Iterator[Upload]:
+    """A draft that is deleted again unless the block succeeds.
+
+    With `resume` it stays when the block was only interrupted, and is found again by the same description.
+    """
+    upload = (_earlier(project, described) if resume else None) or _begun(project, described)
+    try:
+        yield upload
+    except BaseException as error:
+        if not (resume and isinstance(error, INTERRUPTIONS)):
+            with suppress(HopyardError):  # the first failure is the one to report
+                project.transport.delete(upload.path)
+        raise
+
+
+def _begun(project: Project, described: Description) -> Upload:
     asked = asdict(described)
     name = asked.pop("model")
     made = project.transport.record(_Draft, "POST", project.path("models", name, "uploads"), body=asked)
-    upload = Upload(project, made.id)
-    try:
-        yield upload
-    except BaseException:
-        with suppress(HopyardError):  # the first failure is the one to report
-            project.transport.delete(upload.path)
-        raise
+    return Upload(project, made.id)
+
+
+def _earlier(project: Project, described: Description) -> Upload | None:
+    for found in project.transport.each(_Draft, project.path("models", described.model, "uploads")):
+        if found.is_of(described):
+            return Upload(project, found.id, {file.path: file.sha256 for file in found.files})
+    return None
 
 
 def fill(
@@ -90,5 +128,8 @@ def fill(
     total, done = sum(file.size for file in sources), 0
     for file in sources:
         report = (lambda sent, before=done: on_progress(before + sent, total)) if on_progress else None
-        transport.put_file(f"{upload.path}files/{inner(file.name)}", file, report)
+        if not upload.has(file):
+            Sending(upload.project, file, file.name, upload.id).run(timeout, report)
+        elif report:
+            report(file.size)
         done += file.size

@@ -10,6 +10,7 @@ from hopyard.client.local_files import Progress, collect
 from hopyard.client.paths import in_project, inner
 from hopyard.client.project import Project
 from hopyard.client.records import StoredFile
+from hopyard.client.sending import Sending
 
 
 class Files:
@@ -25,11 +26,14 @@ class Files:
         source: str | Path,
         destination: str = "Resources/",
         *,
+        timeout: float = 120,
         on_progress: Progress | None = None,
     ) -> builtins.list[StoredFile]:
         """Send a file, or a folder with all its children, replacing what has the same path.
 
-        A destination that ends in a slash is the folder to put it in, otherwise it is the new name.
+        A destination that ends in a slash is the folder to put it in, otherwise it is the new name. After an
+        interruption the same call sends only what is missing of a large file. `timeout`, in seconds, is for
+        the platform's own work on each large file.
         """
         local = Path(source).expanduser()
         if not local.exists():
@@ -41,7 +45,7 @@ class Files:
         for file in files:
             report = (lambda sent, before=done: on_progress(before + sent, total)) if on_progress else None
             paths.append(f"{target}/{file.name}" if local.is_dir() else target)
-            self._transport.put_file(self._path(paths[-1]), file, report)
+            Sending(self._project, file, paths[-1]).run(timeout, report)
             done += file.size
         return [StoredFile(path, file.size) for path, file in zip(paths, files, strict=True)]
 

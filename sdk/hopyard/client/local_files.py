@@ -44,6 +44,14 @@ class LocalFile:
                 if report:
                     report(done)
 
+    def piece(self, offset: int, length: int) -> bytes:
+        with self.path.open("rb") as stream:
+            stream.seek(offset)
+            found = stream.read(length)
+        if len(found) < length:
+            raise InvalidArgument(f"{self.path} became shorter while it was being sent.")
+        return found
+
 
 def collect(source: Path) -> list[LocalFile]:
     """A file by itself, or a folder's children at any depth, in a stable order.

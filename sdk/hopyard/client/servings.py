@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, Unpack
 
-from hopyard.client import waiting
-from hopyard.client.errors import InvalidArgument, NotFound
+from hopyard.client import requirements, waiting
+from hopyard.client.errors import HopyardError, InvalidArgument, NotFound, PreflightFailed
 from hopyard.client.paths import segment
 from hopyard.client.project import Project
-from hopyard.client.records import Replica, ReplicaLog, Revision, Serving, ServingEvent
+from hopyard.client.serving_records import (
+    PREDICTOR,
+    TRANSFORMER,
+    Preflight,
+    Replica,
+    ReplicaLog,
+    Revision,
+    Serving,
+    ServingEvent,
+)
 from hopyard.client.settings import Changes, Settings, check_name, checked
 
 VERBS = ("predict", "classify", "regress", "explain")
@@ -43,7 +54,7 @@ class Servings:
         With `expected_revision` a change somebody else made meanwhile raises Conflict instead of being lost.
         """
         check_name(name)
-        body = checked({"script": script, **settings})
+        body = _body({"script": script, **settings})
         if expected_revision is None:
             return self._transport.record(Serving, "PUT", self._path(name), body=body)
         body["expected_revision"] = expected_revision  # a second try would find its own change
@@ -52,14 +63,14 @@ class Servings:
     def create(self, name: str, script: str, **settings: Unpack[Settings]) -> Serving:
         """Raises Conflict when the name is taken by a serving with other settings."""
         check_name(name)
-        body = {"name": name, **checked({"script": script, **settings})}
+        body = {"name": name, **_body({"script": script, **settings})}
         return self._transport.record(Serving, "POST", self._project.path("servings"), body=body)
 
     def update(
         self, name: str, *, expected_revision: int | None = None, **changes: Unpack[Changes]
     ) -> Serving:
         """Change the settings given and no others."""
-        body = checked(changes)
+        body = _body(changes)
         if expected_revision is not None:
             body["expected_revision"] = expected_revision
         return self._transport.record(Serving, "PATCH", self._path(name), body=body)
@@ -77,17 +88,72 @@ class Servings:
             return False
         return True
 
-    def start(self, name: str, *, wait: bool = False, timeout: float = 600) -> Serving:
-        """Ask for it to run; with `wait`, return when it does. wait_until_running says what that raises."""
-        serving = self._transport.record(Serving, "POST", self._path(name, "start"))
-        return self.wait_until_running(name, timeout=timeout) if wait else serving
+    def start(
+        self,
+        name: str,
+        *,
+        wait: bool = False,
+        timeout: float | None = None,
+        override: bool = False,
+        on_wait: Callable[[Serving], None] | None = None,
+    ) -> Serving:
+        """Ask for it to run; with `wait`, return when it does. wait_until_running says what that raises.
+
+        Raises PreflightFailed with the failed checks when its pre-flight is red; an owner may start it nevertheless
+        with `override`, which is recorded. Raises FilesRefused when the project's policy keeps a file from serving.
+        """
+        body = {"override": True} if override else None
+        try:
+            serving = self._transport.record(Serving, "POST", self._path(name, "start"), body=body)
+        except PreflightFailed as error:
+            with suppress(HopyardError):  # the first refusal is the one to report
+                found = self.preflight(name)
+                error.checks = found.failed_checks if found else ()
+            raise
+        return self.wait_until_running(name, timeout=timeout, on_wait=on_wait) if wait else serving
 
     def stop(self, name: str) -> Serving:
         """Ask for it to stop; requests under way are answered first."""
         return self._transport.record(Serving, "POST", self._path(name, "stop"))
 
+    def check(
+        self,
+        script: str,
+        *,
+        timeout: float | None = None,
+        on_wait: Callable[[Preflight], None] | None = None,
+        **settings: Unpack[Settings],
+    ) -> Preflight:
+        """Have settings checked in a throw-away process, saving nothing, and return when that has ended.
+
+        Passed or failed, `checks` says what was found. Raises TimedOut as wait_until_running does.
+        """
+        body = _body({"script": script, **settings})
+        asked = self._transport.record(Preflight, "POST", self._project.path("preflights"), body=body)
+        return self._ended(asked, timeout, on_wait)
+
+    def check_again(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        on_wait: Callable[[Preflight], None] | None = None,
+    ) -> Preflight:
+        """Have the newest revision checked once more, whatever was found before."""
+        asked = self._transport.record(Preflight, "POST", self._path(name, "preflight"))
+        return self._ended(asked, timeout, on_wait)
+
+    def preflight(self, name: str) -> Preflight | None:
+        """How far the newest revision's pre-flight is, or how it ended."""
+        return self.get(name).preflight
+
+    def compare(self, name: str, a: int, b: int) -> dict[str, Any]:
+        """What differs in revision `b` as against `a`: settings, variables, texts line by line, files, packages."""
+        path = self._path(name, "revisions", "compare")
+        return self._transport.record(dict[str, Any], "GET", path, params={"a": a, "b": b})
+
     def roll_back(self, name: str, revision: int) -> Serving:
-        """Make a new revision that is a copy of an earlier one."""
+        """Make a new revision that is a copy of an earlier one, its files and packages included."""
         path = self._path(name, "revisions", revision, "rollback")
         return self._transport.record(Serving, "POST", path)
 
@@ -98,12 +164,21 @@ class Servings:
     def status(self, name: str) -> str:
         return self.get(name).status
 
-    def wait_until_running(self, name: str, *, timeout: float = 600) -> Serving:
+    def wait_until_running(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        on_wait: Callable[[Serving], None] | None = None,
+    ) -> Serving:
         """Poll until it answers predictions with its newest revision; `timeout` in seconds.
+
+        Without one it has 600 seconds, in which resolving and building its packages do not count (up to an hour).
+        `on_wait` is given what was seen whenever it is not there yet.
 
         Raises ServingFailed with reason and evidence when it fails or is stopped, TimedOut after that time.
         """
-        return waiting.until_running(lambda: self.get(name), self._answers, timeout)
+        return waiting.until_running(lambda: self.get(name), self._answers, timeout, on_wait)
 
     def logs(
         self, name: str, *, replica: str | None = None, search: str | None = None, tail: int = 200
@@ -141,12 +216,24 @@ class Servings:
         return self._transport.json("POST", base + path, body=data, timeout=timeout)
 
     def _answers(self, serving: Serving) -> bool:
-        """Whether a replica of its newest revision is ready, or none needs to be."""
+        """Whether a replica of its newest revision that callers come to is ready, or none needs to be."""
+        front = TRANSFORMER if serving.has_transformer_replicas else PREDICTOR
         replicas = self._transport.each(Replica, self._path(serving.name, "replicas"))
         living = takewhile(lambda replica: replica.ended_at is None, replicas)
         return serving.status == "Idle" or any(
-            replica.state == "Ready" and replica.revision == serving.revision for replica in living
+            replica.is_ready and replica.revision == serving.revision and replica.component == front
+            for replica in living
         )
+
+    def _ended(
+        self, asked: Preflight, timeout: float | None, on_wait: Callable[[Preflight], None] | None
+    ) -> Preflight:
+        path = self._project.path("preflights", asked.id or 0)
+        return waiting.until_checked(lambda: self._transport.record(Preflight, "GET", path), timeout, on_wait)
 
     def _path(self, name: str, *parts: str | int) -> str:
         return self._project.path("servings", name, *parts)
+
+
+def _body(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return checked(requirements.included(settings))

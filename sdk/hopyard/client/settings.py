@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from hopyard.client.errors import InvalidArgument
@@ -15,6 +16,16 @@ from hopyard.client.paths import in_project, model_of
 NAME = re.compile(r"[a-zA-Z0-9]{1,256}")
 LOGGING = ("ALL", "MODEL_INPUTS", "PREDICTIONS", "NONE")
 BATCHING = ("auto", "on", "off")
+LEAST = {
+    "model_version": 1,
+    "replicas": 0,
+    "transformer_replicas": 1,
+    "max_concurrency": 1,
+    "topic_partitions": 1,
+    "topic_replication": 1,
+}
+PLACEMENTS = ("separate", "inline")
+ARTIFACTS = ("CREATE", "MODEL-ONLY")
 
 
 class ResourceSettings(TypedDict, total=False):
@@ -23,6 +34,13 @@ class ResourceSettings(TypedDict, total=False):
     cores: float
     memory_mb: int
     gpus: int
+
+
+class TransformerResourceSettings(TypedDict, total=False):
+    """What each replica of a transformer may use; memory in MiB."""
+
+    cores: float
+    memory_mb: int
 
 
 class BatchingSettings(TypedDict, total=False):
@@ -38,12 +56,27 @@ class BatchingSettings(TypedDict, total=False):
 
 class Settings(TypedDict, total=False):
     """What a serving can be told. `model` and `model_version` come from the script's path when not given;
-    `topic` is CREATE, NONE or the name of an existing one; `max_concurrency` is how many calls a replica makes
-    at a time; `class_name` says which class to serve where the script has several."""
+    with an `alias` the serving follows that alias of the model, and a script of the model's own is taken from the
+    version it stands for. `topic` is CREATE, NONE or the name of an existing one; `max_concurrency` is how many calls
+    a replica makes at a time; `class_name` says which class to serve where the script has several.
+
+    `transformer` is the path of a script with a `Transformer`, empty for none; it runs in replicas of its own
+    (`separate`) or in the predictor's process (`inline`). With a number as `artifact_version` the transformer is the
+    bare name of the one in that artifact. `python` is such as "3.12"; `requirements` is the text of a
+    requirements.txt, `requirements_file` the path of one on this machine. Without either, the one beside the script
+    counts, or else the platform's own packages."""
 
     model: str
     model_version: int
+    alias: str
     artifact_version: Literal["CREATE", "MODEL-ONLY"] | int | None
+    transformer: str | None
+    transformer_placement: Literal["separate", "inline"]
+    transformer_replicas: int
+    transformer_resources: TransformerResourceSettings
+    python: str
+    requirements: str
+    requirements_file: str | Path
     replicas: int
     resources: ResourceSettings | None
     topic: str
@@ -75,37 +108,36 @@ def checked(settings: Mapping[str, Any]) -> dict[str, Any]:
         raise InvalidArgument(f"There is no setting {min(unknown)!r}; there are {', '.join(sorted(known))}.")
     found = dict(settings)
     if "script" in found:
-        found["script"] = _script(found["script"])
+        found["script"] = _python_file("script", found["script"])
         _check_model(found)
-    for field, least in (
-        ("model_version", 1),
-        ("replicas", 0),
-        ("max_concurrency", 1),
-        ("topic_partitions", 1),
-        ("topic_replication", 1),
-    ):
+    if found.get("transformer"):
+        found["transformer"] = _python_file("transformer", found["transformer"])
+    for field, least in LEAST.items():
         if field in found:
             _check_whole(field, found[field], least)
+    _check_artifact(found.get("artifact_version"))
+    _check_python(found.get("python"))
     _check_batching(found.get("batching"))
-    logging = found.get("inference_logging")
-    if logging is not None and logging not in LOGGING:
-        raise InvalidArgument(f"inference_logging is one of {', '.join(LOGGING)}, not {logging!r}.")
+    _check_word("inference_logging", found.get("inference_logging"), LOGGING)
+    _check_word("transformer_placement", found.get("transformer_placement"), PLACEMENTS)
     return found
 
 
-def _script(script: object) -> str:
-    if not isinstance(script, str) or not script.endswith(".py"):
-        raise InvalidArgument(f"The script is a path that ends in .py, and {script!r} does not.")
-    return in_project(script)
+def _python_file(what: str, path: object) -> str:
+    if not isinstance(path, str) or not path.endswith(".py"):
+        raise InvalidArgument(f"The {what} is a path that ends in .py, and {path!r} does not.")
+    return in_project(path)
 
 
 def _check_model(found: dict[str, Any]) -> None:
-    """A script among a version's own files says which version it is."""
+    """A script among a version's own files says which version it is, unless an alias does."""
     of = model_of(found["script"])
     if of is None:
         return
     model, version = of
-    if found.setdefault("model", model) != model or found.setdefault("model_version", version) != version:
+    if found.get("alias"):
+        found.setdefault("model", model)
+    elif found.setdefault("model", model) != model or found.setdefault("model_version", version) != version:
         raise InvalidArgument(
             f"{found['script']} belongs to version {version} of {model}, "
             f"and the settings say version {found.get('model_version', version)} of {found['model']}."
@@ -116,6 +148,27 @@ def _check_batching(batching: Any) -> None:
     mode = batching.get("mode") if isinstance(batching, dict) else None
     if mode is not None and mode not in BATCHING:
         raise InvalidArgument(f"The mode of batching is one of {', '.join(BATCHING)}, not {mode!r}.")
+
+
+def _check_artifact(asked: object) -> None:
+    is_word = isinstance(asked, str) and (asked.upper() in ARTIFACTS or asked.isdecimal())
+    is_number = (
+        isinstance(asked, int) and not isinstance(asked, bool) and asked >= -1
+    )  # hops' word for CREATE
+    if asked is not None and not is_word and not is_number:
+        raise InvalidArgument(f"artifact_version is CREATE, MODEL-ONLY or a number, not {asked!r}.")
+
+
+def _check_python(asked: object) -> None:
+    if asked is not None and not isinstance(asked, str):
+        raise InvalidArgument(
+            f'python is a text such as "3.12" (3.10 as a number would be 3.1), not {asked!r}.'
+        )
+
+
+def _check_word(field: str, said: object, words: tuple[str, ...]) -> None:
+    if said is not None and said not in words:
+        raise InvalidArgument(f"{field} is one of {', '.join(words)}, not {said!r}.")
 
 
 def _check_whole(field: str, value: object, least: int) -> None:

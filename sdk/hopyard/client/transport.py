@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json as jsonlib
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -32,6 +33,7 @@ PASSING = {502, 503, 504}
 PAUSES_SECONDS = (0.2, 0.5, 1.0)
 CONNECT_SECONDS = 10.0
 CHUNK_BYTES = 1024 * 1024
+OCTETS = "application/octet-stream"
 
 
 class Transport:
@@ -107,7 +109,7 @@ class Transport:
         """Stream a file from disk; the server checks its digest. `report` gets the bytes sent so far."""
         headers = {
             "Content-Length": str(file.size),
-            "Content-Type": "application/octet-stream",
+            "Content-Type": OCTETS,
             "X-Content-SHA256": file.sha256(),
         }
 
@@ -118,6 +120,16 @@ class Transport:
                 return value_of(response)
 
         return self._repeat(attempt)
+
+    def put_bytes(self, path: str, data: bytes) -> None:
+        """Send one chunk of a file; the server checks its digest."""
+        headers = {"Content-Type": OCTETS, "X-Content-SHA256": hashlib.sha256(data).hexdigest()}
+
+        def attempt() -> None:
+            with self._send("PUT", path, content=data, headers=headers):
+                pass
+
+        self._repeat(attempt)
 
     def get_file(self, path: str, target: Path, *, sha256: str = "", report: Report | None = None) -> None:
         """Stream an answer to disk; `target` appears whole or not at all."""

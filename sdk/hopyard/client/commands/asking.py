@@ -13,7 +13,7 @@ import click
 
 from hopyard.client.client import Client
 from hopyard.client.commands.output import echo_json, with_client
-from hopyard.client.records import ReplicaLog
+from hopyard.client.serving_records import ReplicaLog
 from hopyard.client.servings import INFER, VERBS
 
 FOLLOW_SECONDS = 1.0

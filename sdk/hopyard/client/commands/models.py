@@ -1,4 +1,4 @@
-"""model list, show, export, download, delete."""
+"""model list, show, export, download, delete; describing.py and artifacts.py add the others."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from hopyard.client.client import Client
+from hopyard.client.commands import artifacts, describing
+from hopyard.client.commands.describing import value_of
 from hopyard.client.commands.output import (
     as_json,
     echo_details,
@@ -21,6 +23,7 @@ from hopyard.client.commands.output import (
 from hopyard.client.records import ModelVersion
 
 version_option = click.option("--version", type=click.IntRange(min=1), help="Which version.")
+called_option = click.option("--version", metavar="VERSION", help="A number, an alias or `latest`.")
 
 
 @click.group()
@@ -43,10 +46,10 @@ def list_(client: Client, json_wanted: bool) -> None:
 
 @model.command()
 @click.argument("name")
-@version_option
+@called_option
 @as_json
 @with_client
-def show(client: Client, name: str, version: int | None, json_wanted: bool) -> None:
+def show(client: Client, name: str, version: str | None, json_wanted: bool) -> None:
     """A model's versions, or with --version one of them and its files."""
     found = client.models.versions(name) if version is None else client.models.get(name, version)
     if json_wanted:
@@ -55,9 +58,12 @@ def show(client: Client, name: str, version: int | None, json_wanted: bool) -> N
         _show_version(found)
     else:
         rows = [
-            (each.version, size(each.size), each.metrics, each.created_at, each.created_by) for each in found
+            (each.version, each.aliases, size(each.size), each.metrics, each.created_at, each.created_by)
+            for each in found
         ]
-        echo_table(("VERSION", "SIZE", "METRICS", "CREATED", "BY"), rows, f"{name} has no version yet.")
+        echo_table(
+            ("VERSION", "ALIASES", "SIZE", "METRICS", "CREATED", "BY"), rows, f"{name} has no version yet."
+        )
 
 
 def _show_version(version: ModelVersion) -> None:
@@ -67,9 +73,14 @@ def _show_version(version: ModelVersion) -> None:
             "Description": version.description,
             "Framework": version.framework,
             "Metrics": version.metrics,
+            "Aliases": version.aliases,
+            "Tags": version.tags,
             "Served by": version.servings,
             "Created": version.created_at,
             "By": version.created_by,
+            "Git commit": version.provenance.get("git_commit"),
+            "Python": version.provenance.get("python"),
+            "Packages": version.packages,
         }
     )
     click.echo()
@@ -85,8 +96,13 @@ def _show_version(version: ModelVersion) -> None:
 @click.option("--description", default="")
 @click.option("--framework", default="")
 @click.option("--metric", multiple=True, callback=pairs, metavar="NAME=VALUE", help="E.g. accuracy=0.97.")
+@click.option("--tag", multiple=True, callback=pairs, metavar="NAME=VALUE", help="E.g. data=2026-03.")
+@click.option("--alias", multiple=True, help="Stands for this version from now on.")
+@click.option(
+    "--resume", is_flag=True, help="Keep what arrived when interrupted; the same command goes on from there."
+)
 @with_client
-def export(
+def export(  # noqa: PLR0913 - each is a choice of the user's
     client: Client,
     path: str,
     name: str,
@@ -96,6 +112,9 @@ def export(
     description: str,
     framework: str,
     metric: dict[str, str],
+    tag: dict[str, str],
+    alias: tuple[str, ...],
+    resume: bool,
 ) -> None:
     """Register PATH, a file, a folder or a path in the project, as a version of model NAME."""
     with progress(f"Exporting {name}") as on_progress:
@@ -107,6 +126,9 @@ def export(
             description=description,
             framework=framework,
             metrics={key: _number(value) for key, value in metric.items()},
+            tags={key: value_of(text) for key, text in tag.items()},
+            aliases=alias,
+            resume=resume,
             on_progress=on_progress,
         )
     click.echo(f"Exported {made.model} version {made.version}: {len(made.files)} files, {size(made.size)}.")
@@ -121,11 +143,11 @@ def _number(text: str) -> float | str:
 
 @model.command()
 @click.argument("name")
-@version_option
+@called_option
 @click.option("--to", "folder", type=click.Path(path_type=Path), help="Default: NAME/VERSION.")
 @click.option("--overwrite", is_flag=True, help="Replace files that are already there.")
 @with_client
-def download(client: Client, name: str, version: int | None, folder: Path | None, overwrite: bool) -> None:
+def download(client: Client, name: str, version: str | None, folder: Path | None, overwrite: bool) -> None:
     """Fetch a version's files, by default the newest's."""
     with progress(f"Downloading {name}") as on_progress:
         found = client.models.download(name, version, folder, overwrite=overwrite, on_progress=on_progress)
@@ -144,3 +166,7 @@ def delete(client: Client, name: str, version: int | None, yes: bool) -> None:
         click.confirm(f"Delete {what}?", abort=True)
     client.models.delete(name, version)
     click.echo(f"Deleted {what}.")
+
+
+for command in (*describing.COMMANDS, *artifacts.COMMANDS):
+    model.add_command(command)

@@ -1,4 +1,4 @@
-"""serving list, show, create, edit, start, stop, delete."""
+"""serving list, show, create, edit, stop, delete; preflights.py and revisions.py add the others."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from hopyard.client.client import Client
+from hopyard.client.commands import preflights, revisions
 from hopyard.client.commands.output import as_json, echo_details, echo_json, echo_table, sure, with_client
 from hopyard.client.commands.setting_options import changes_of, setting_options, settings_of
-from hopyard.client.records import Serving
+from hopyard.client.serving_records import Serving
 
 
 @click.group()
@@ -30,7 +31,7 @@ def list_(client: Client, json_wanted: bool) -> None:
         (
             each.name,
             each.status,
-            f"{each.replicas_ready}/{each.replicas}",
+            f"{each.replicas_ready}/{each.replicas_in_all}",
             _model(each),
             each.revision,
             each.url,
@@ -62,9 +63,11 @@ def _show(found: Serving) -> None:
             "Status": found.status,
             "Reason": found.condition.reason,
             "Failure": failure,
-            "Replicas": f"{found.replicas_ready} of {found.replicas} ready",
+            "Pre-flight": found.preflight.state if found.preflight else None,
+            "Replicas": f"{found.replicas_ready} of {found.replicas_in_all} ready",
             "Model": _model(found),
             "Script": found.script,
+            "Transformer": _transformer(found),
             "Artifact": found.artifact_version,
             "Revision": found.revision,
             "Resources": f"{resources.cores:g} cores, {resources.memory_mb} MiB, {resources.gpus} GPUs",
@@ -73,7 +76,10 @@ def _show(found: Serving) -> None:
             "Batching": _batching(found),
             "Calls": f"{found.max_concurrency} at a time",
             "Class": found.class_name,
-            "Environment": found.env,
+            "Python": found.python,
+            "Requirements": _requirements(found),
+            "Environment": (found.environment or "")[:12],
+            "Variables": found.env,
             "Description": found.description,
             "URL": found.url,
             "Direct URL": found.direct_url,
@@ -93,8 +99,25 @@ def _batching(found: Serving) -> str:
     return f"{batching.mode}, up to {batching.max_batch_size} rows{wait}"
 
 
+def _transformer(found: Serving) -> str:
+    if not found.transformer:
+        return ""
+    if not found.has_transformer_replicas:
+        return f"{found.transformer}, in the predictor's process"
+    resources = found.transformer_resources
+    each = f"{resources.cores:g} cores, {resources.memory_mb} MiB"
+    return f"{found.transformer}, {found.transformer_replicas} of its own with {each}"
+
+
+def _requirements(found: Serving) -> str:
+    if found.requirements_path or not found.requirements:
+        return found.requirements_path
+    return ", ".join(found.requirements.splitlines())
+
+
 def _model(found: Serving) -> str:
-    return f"{found.model} v{found.model_version}"
+    version = f"{found.model} v{found.model_version}"
+    return f"{version} ({found.alias})" if found.alias else version
 
 
 @serving.command()
@@ -126,17 +149,6 @@ def edit(client: Client, /, name: str, script: str | None, unset: tuple[str, ...
 
 @serving.command()
 @click.argument("name")
-@click.option("--wait/--no-wait", default=True, help="Return when it answers predictions (the default).")
-@click.option("--timeout", type=click.FloatRange(min=0), default=600, show_default=True, help="Seconds.")
-@with_client
-def start(client: Client, name: str, wait: bool, timeout: float) -> None:
-    """Run it."""
-    found = client.servings.start(name, wait=wait, timeout=timeout)
-    click.echo(f"{found.name} is {found.status}: {found.url}" if wait else f"{found.name} is asked to start.")
-
-
-@serving.command()
-@click.argument("name")
 @with_client
 def stop(client: Client, name: str) -> None:
     """Stop it; its settings and history stay."""
@@ -154,3 +166,7 @@ def delete(client: Client, name: str, yes: bool) -> None:
         click.confirm(f"Delete serving {name}?", abort=True)
     client.servings.delete(name)
     click.echo(f"Deleted {name}.")
+
+
+for command in (*preflights.COMMANDS, *revisions.COMMANDS):
+    serving.add_command(command)

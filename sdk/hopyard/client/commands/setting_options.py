@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
 
 from hopyard.client.commands.output import pairs
-from hopyard.client.records import Serving
-from hopyard.client.settings import BATCHING, LOGGING, Changes, Settings
+from hopyard.client.serving_records import Serving
+from hopyard.client.settings import BATCHING, LOGGING, PLACEMENTS, Changes, Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -18,6 +19,28 @@ COUNT = click.IntRange(min=1)
 OPTIONS = (
     click.option("--model", help="Model, when the script's path does not say it."),
     click.option("--model-version", type=COUNT, help="Its version, when the script's path does not say it."),
+    click.option(
+        "--alias", help="Serve the version that this alias of the model stands for, whichever it is."
+    ),
+    click.option(
+        "--artifact-version", help="CREATE, MODEL-ONLY, or the number of one that has the transformer."
+    ),
+    click.option("--transformer", help="Path of a script with a Transformer; '' for none."),
+    click.option(
+        "--transformer-placement",
+        type=click.Choice(PLACEMENTS),
+        help="In replicas of its own, or in the predictor's process.",
+    ),
+    click.option("--transformer-replicas", type=COUNT, help="How many copies of the transformer run."),
+    click.option("--transformer-cores", type=float, help="Cores for each of them."),
+    click.option("--transformer-memory-mb", type=COUNT, help="Memory for each of them, in MiB."),
+    click.option("--python", help="Version of Python, e.g. 3.12."),
+    click.option(
+        "--requirements",
+        "requirements_file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="A requirements.txt of this machine; an empty one takes the last one back.",
+    ),
     click.option("--replicas", type=click.IntRange(min=0), help="How many copies run."),
     click.option("--cores", type=float, help="Cores for each replica."),
     click.option("--memory-mb", type=COUNT, help="Memory for each replica, in MiB."),
@@ -42,6 +65,7 @@ OPTIONS = (
     click.option("--description"),
 )
 RESOURCES = ("cores", "memory_mb", "gpus")
+OF_TRANSFORMER = {"transformer_cores": "cores", "transformer_memory_mb": "memory_mb"}
 IN_BATCHING = {"batching": "mode", "max_batch_size": "max_batch_size", "max_latency_ms": "max_latency_ms"}
 
 
@@ -60,7 +84,8 @@ def settings_of(options: dict[str, Any]) -> Settings:
         given["batching"] = "off"
     resources = {name: given.pop(name) for name in RESOURCES if name in given}
     batching = {inner: given.pop(name) for name, inner in IN_BATCHING.items() if name in given}
-    nested = {"resources": resources, "batching": batching}
+    transformer = {inner: given.pop(name) for name, inner in OF_TRANSFORMER.items() if name in given}
+    nested = {"resources": resources, "batching": batching, "transformer_resources": transformer}
     return cast(Settings, given | {name: value for name, value in nested.items() if value})
 
 
