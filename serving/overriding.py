@@ -3,6 +3,7 @@
 from django.core.exceptions import PermissionDenied
 
 from accounts.access import Access
+from accounts.models import Role
 from accounts.services import record
 from serving.errors import PreflightFailed
 from serving.models import Revision, Serving, ServingEvent
@@ -13,10 +14,14 @@ def check(*, access: Access, serving: Serving, override: bool) -> None:
     revision = serving.current
     if not revision.is_refused:
         return
-    if not override:
+    if not override or _lacks_packages(revision):
         raise PreflightFailed(_refusal(revision))
     if not access.can_admin:
-        raise PermissionDenied("Only an owner may start a serving whose pre-flight is red.")
+        raise PermissionDenied(
+            "This API key lacks the scope “admin”, which starting in spite of a red pre-flight needs."
+            if access.role == Role.OWNER
+            else "Only an owner may start a serving whose pre-flight is red."
+        )
     Revision.objects.filter(pk=revision.pk).update(overridden_by=access.user)
     serving.refresh_from_db()
     reasons = [str(check["sentence"]) for check in _failed(revision)]
@@ -36,13 +41,16 @@ def check(*, access: Access, serving: Serving, override: bool) -> None:
     )
 
 
+def _lacks_packages(revision: Revision) -> bool:
+    """Which no wish can mend."""
+    return revision.preflight is not None and revision.preflight.lacks_packages
+
+
 def _failed(revision: Revision) -> list[dict[str, object]]:
     return revision.preflight.failed_checks if revision.preflight else []
 
 
 def _refusal(revision: Revision) -> str:
     first = next((str(check["sentence"]) for check in _failed(revision)), "")
-    number = revision.number
-    return (
-        f"The pre-flight of revision {number} is red: {first} Correct that, or let an owner start it anyway."
-    )
+    way = "" if _lacks_packages(revision) else " Correct that, or let an owner start it anyway."
+    return f"The pre-flight of revision {revision.number} is red: {first}{way}"

@@ -113,7 +113,7 @@ def start(*, access: Access, serving: Serving, override: bool = False) -> Servin
         was_ready=False,
         **_NEW_ATTEMPTS,
     )
-    _tell(access, serving, "started", f"Asked to run {_replicas(serving.current.replicas)}")
+    _tell(access, serving, "started", f"Asked to run {_replicas(serving.current.total_replicas)}")
     work.reconcile_on_commit(serving)
     return queries.serving(access.project, serving.name)
 

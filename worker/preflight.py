@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from serving import preflights, safety, work
 from serving.models import Preflight, Revision, Serving
-from serving.models.preflights import FILES_REFUSED
+from serving.models.preflights import FILES_REFUSED, PACKAGES
 from worker import failures, lease, specs
 from worker.deployers.base import Deployer, DeployerError, Phase, ReplicaStatus, ServingSpec
 from worker.environments import prepare
@@ -18,7 +18,6 @@ from worker.failures import Failure
 
 KEPT = timedelta(days=7)
 LOG_LINES = 400
-PACKAGES = "packages"
 
 
 @dataclass(frozen=True)

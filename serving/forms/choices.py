@@ -75,7 +75,7 @@ def _artifacts(project: Project) -> Choices:
     for artifact in queries.numbered_artifacts(project):
         found.setdefault(str(artifact.number), []).append(f"{artifact.name} with {artifact.transformer}")
     return [
-        ("", "By itself"),
+        ("", "Automatic"),
         (CREATE, "CREATE: the next number"),
         (MODEL_ONLY, "MODEL-ONLY: no transformer"),
         *((number, f"{number}: {_named(of)}") for number, of in sorted(found.items(), key=_number)),

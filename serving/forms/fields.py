@@ -84,7 +84,7 @@ class SettingsFields(forms.Form):
         label="Where it runs",
         choices=Placement.choices,
         required=False,
-        help_text="Replicas of its own scale by themselves; in the predictor's process it is one hop less.",
+        help_text="Replicas of its own have their own number and size; in the predictor's process it is one hop less.",
     )
     transformer_replicas = forms.IntegerField(label="Transformer replicas", required=False)
     transformer_cores = forms.FloatField(

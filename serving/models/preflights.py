@@ -6,6 +6,7 @@ from django.utils import timezone
 from accounts.models import Project, User
 
 FILES_REFUSED = "FilesRefused"
+PACKAGES = "packages"
 
 
 class CheckState(models.TextChoices):
@@ -64,6 +65,11 @@ class Preflight(models.Model):
     def is_red(self) -> bool:
         """Whether the script, its files or its packages were found wanting."""
         return self.state == self.State.FAILED and not self.awaits_policy
+
+    @property
+    def lacks_packages(self) -> bool:
+        """Whether nothing of it could start, whoever wished to."""
+        return any(check["name"] == PACKAGES for check in self.failed_checks)
 
     @property
     def awaits_policy(self) -> bool:

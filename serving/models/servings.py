@@ -85,9 +85,7 @@ class Serving(models.Model):
     @property
     def wanted_total(self) -> int:
         """All replicas that are wanted, the transformer's own among them."""
-        if not self.wanted_replicas or not self.current.has_separate_transformer:
-            return self.wanted_replicas
-        return self.wanted_replicas + self.current.transformer_replicas
+        return self.current.total_replicas if self.wanted_replicas else 0
 
     @property
     def key(self) -> str:

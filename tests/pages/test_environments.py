@@ -139,6 +139,8 @@ def test_a_pin_is_one_click_for_those_who_may_write(
 ) -> None:
     Environment.objects.update(lock=LOCK.replace("six==1.16.0", "scikit-learn==1.9.1"))
     ModelVersion.objects.update(packages={"scikit-learn": "1.5.0"})
+    assert b"Pin scikit-learn==1.5.0" in bob.get("servings/Iris/").content
+    assert b"Pin scikit-learn" not in vera.get("servings/Iris/").content
     assert vera.post("servings/Iris/pin/").status_code == 403
     assert bob.post("servings/Iris/pin/", {"package": "scikit-learn"}).status_code == 302
     assert Serving.objects.get().current.requirements == "six==1.16.0\nscikit-learn==1.5.0"

@@ -281,7 +281,7 @@ def test_an_artifact_can_be_chosen_by_its_number_with_the_transformer_in_it(
     bob.post("new-serving/", {"script": SCRIPT, "name": "Iris", "transformer": scaler})
     content = bob.get("new-serving/").content.decode()
     assert options(content, "artifact_version") == {
-        "": "By itself",
+        "": "Automatic",
         "CREATE": "CREATE: the next number",
         "MODEL-ONLY": "MODEL-ONLY: no transformer",
         "1": "1: iris_1_1 with scaler.py",

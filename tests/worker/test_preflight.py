@@ -146,6 +146,14 @@ def test_red_blocks_the_start_until_an_owner_overrides_it_which_is_recorded(
     assert AuditEntry.objects.filter(action="override_preflight", actor="alice").count() == 1
 
 
+def test_a_start_without_its_packages_cannot_be_overridden(create: Create, owner: Access) -> None:
+    serving = create(SUMS)
+    checks = [{"name": "packages", "state": "failed", "sentence": "No such package.", "code": "PackageNotFound"}]
+    Preflight.objects.update(state=Preflight.State.FAILED, checks=checks)
+    with pytest.raises(PreflightFailed, match=r"No such package\.$"):
+        services.start(access=owner, serving=serving, override=True)
+
+
 def test_a_start_waits_for_the_pre_flight_and_fails_with_its_reason(
     create: Create, settle: Settle, owner: Access
 ) -> None:
