@@ -67,8 +67,7 @@ class SettingsSerializer(serializers.Serializer[Any]):
         }
         if "topic" not in self.initial_data and self.partial:
             flat.pop("topic")
-        if "transformer" in said and said["transformer"] is None:
-            flat["transformer"] = ""
+        flat |= {name: "" for name in ("transformer", "alias") if name in said and said[name] is None}
         return {name: value for name, value in flat.items() if value is not None and name != "env"}
 
 

@@ -11,6 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.access import Access
+from accounts.models import Project
 from accounts.services import record
 from models_registry import paths
 from serving import drafting, overriding, preflights, queries, safety, settings, verdicts, work
@@ -65,7 +66,7 @@ def update(
     if "name" in changes and changes["name"] != serving.name:
         raise ServingError("A serving keeps its name; create another one instead.", field="name")
     wanted = with_changes(serving, changes)
-    revision = drafting.revision(access.project, wanted, current)
+    revision = drafting.edit(access.project, wanted, current, changes.keys())
     if wanted.description != serving.description:
         Serving.objects.filter(pk=serving.pk).update(
             description=wanted.description, updated_at=timezone.now()
@@ -87,8 +88,9 @@ def roll_back(*, access: Access, serving: Serving, number: int) -> Serving:
         raise NoSuchServing(f"{serving} has no revision {number}.")
     copy = Revision(**{name: getattr(earlier, name) for name in settings.SNAPSHOT})
     copy.overridden_by = earlier.overridden_by
+    left = _leave_alias(copy)
     _adopt(access, serving, copy)
-    _tell(access, serving, "rolled back", f"Revision {copy.number} is revision {number} again")
+    _tell(access, serving, "rolled back", f"Revision {copy.number} is revision {number} again{left}")
     work.reconcile_on_commit(serving)
     return queries.serving(access.project, serving.name)
 
@@ -120,7 +122,10 @@ def start(*, access: Access, serving: Serving, override: bool = False) -> Servin
 
 def with_changes(serving: Serving, changes: dict[str, Any]) -> Settings:
     """What an edit would ask for."""
-    return dataclasses.replace(settings.of(serving), **_with_their_model(changes))
+    now = settings.of(serving)
+    if changes.get("alias") == "" and now.alias and not changes.keys() & {"model_version", "script"}:
+        changes = changes | {"model_version": serving.current.model_version.number}  # it stays where it is
+    return dataclasses.replace(now, **_with_their_model(serving.project, changes))
 
 
 def check(*, access: Access, wanted: Settings, serving: Serving | None = None) -> Preflight:
@@ -245,15 +250,24 @@ def _tell(access: Access, serving: Serving, kind: str, text: str) -> None:
     )
 
 
-def _with_their_model(changes: dict[str, Any]) -> dict[str, Any]:
+def _with_their_model(project: Project, changes: dict[str, Any]) -> dict[str, Any]:
     """A script of a version brings its model along, and a version takes the place of an alias, or the other way."""
-    if paths.in_version(changes.get("script", "")):
+    if paths.in_version(changes.get("script", "").removeprefix(f"/Projects/{project.name}/")):
         changes = {"model": None, "model_version": None} | changes
     if changes.get("alias"):
         return {"model_version": None} | changes
     if changes.get("model_version") is not None:
         return {"alias": ""} | changes
     return changes
+
+
+def _leave_alias(copy: Revision) -> str:
+    """An alias that names another version by now would undo the roll back; the words that say so."""
+    alias = copy.alias
+    if not alias or copy.model_version.aliases.filter(name=alias).exists():
+        return ""
+    copy.alias = ""
+    return f", and no longer follows {alias}, which names another version now"
 
 
 def _changed(old: Revision, new: Revision) -> str:

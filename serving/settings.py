@@ -106,7 +106,21 @@ WISHED = (
     "topic",
     *COPIED,
 )
+SOURCES = frozenset(
+    {
+        "script",
+        "model",
+        "model_version",
+        "alias",
+        "artifact_version",
+        "transformer",
+        "python",
+        "requirements",
+    }
+)
+"""The settings that say which files and packages run; an edit of others keeps the very same ones."""
 MADE = ("artifact_id", "resolution_id", "environment_id")
+FOUND_OUT = {"python", "environment_id"}
 SNAPSHOT = (*WISHED, *MADE)
 """Every column that decides what runs: what was asked for, and what was made of it."""
 
@@ -143,5 +157,6 @@ def same(one: Revision, other: Revision) -> bool:
 
 
 def changed(one: Revision, other: Revision) -> list[str]:
-    """The columns in which two revisions differ."""
-    return [name for name in SNAPSHOT if getattr(one, name) != getattr(other, name)]
+    """The columns in which two revisions differ; what has not been found out for one of them is no difference."""
+    found = [name for name in SNAPSHOT if getattr(one, name) != getattr(other, name)]
+    return [name for name in found if name not in FOUND_OUT or (getattr(one, name) and getattr(other, name))]

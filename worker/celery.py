@@ -9,6 +9,7 @@ app.conf.beat_schedule = {
     "reconcile everything": {"task": "worker.reconcile_all", "schedule": 15.0},
     "publish the keys": {"task": "worker.publish_all_keys", "schedule": 60.0},
     "scan what was missed": {"task": "worker.scan_missing", "schedule": 60.0},
+    "follow aliases": {"task": "worker.follow_aliases", "schedule": 60.0},
     "sweep": {"task": "worker.sweep", "schedule": 3600.0},
     "collect environments": {"task": "worker.collect_environments", "schedule": 3600.0},
     "report interpreters": {"task": "worker.report_interpreters", "schedule": 3600.0},

@@ -59,6 +59,11 @@ def follow_alias(model_id: int, alias: str) -> None:
     following.follow(model_id, alias)
 
 
+@shared_task(name="worker.follow_aliases")
+def follow_aliases() -> None:
+    following.follow_all()
+
+
 @shared_task(name="worker.reconcile_all")
 def reconcile_all() -> None:
     """Look at everything that should run, still runs, or has not come to rest."""

@@ -4,10 +4,12 @@ A draft costs nothing and changes nothing but what is shared anyway (the MODEL-O
 requirements text); `artifacts.give` makes the numbered artifact that only a saved revision needs.
 """
 
+from collections.abc import Set
+
 from accounts.models import Project
 from serving.drafting import artifacts, limits, packages, scripts, topics
 from serving.models import Revision
-from serving.settings import COPIED, Settings
+from serving.settings import COPIED, MADE, SOURCES, WISHED, Settings
 
 
 def revision(project: Project, wanted: Settings, current: Revision | None) -> Revision:
@@ -15,7 +17,7 @@ def revision(project: Project, wanted: Settings, current: Revision | None) -> Re
 
     `current` is what the serving has now: what stays as it was, its topic and its artifact, is kept.
     """
-    version, script = scripts.version_and_script(project, wanted)
+    version, script = scripts.version_and_script(project, wanted, current)
     transformer = scripts.transformer(project, wanted, version, current)
     limits.check(wanted)
     asked = packages.of(wanted, script)
@@ -31,3 +33,13 @@ def revision(project: Project, wanted: Settings, current: Revision | None) -> Re
     )
     draft.artifact = artifacts.known(draft, wanted.artifact_version, current)
     return draft
+
+
+def edit(project: Project, wanted: Settings, current: Revision, changed: Set[str]) -> Revision:
+    """As `revision`, for an edit of some settings: files and packages stay the very same if it is not about them."""
+    if changed & SOURCES:
+        return revision(project, wanted, current)
+    limits.check(wanted)
+    kept = {name: getattr(current, name) for name in (*WISHED, *MADE)}
+    given = {name: getattr(wanted, name) for name in COPIED}
+    return Revision(**kept | given | {"topic": topics.topic(project, wanted, current)})

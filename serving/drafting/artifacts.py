@@ -1,6 +1,6 @@
 """Which artifact a revision starts from: MODEL-ONLY, an existing number, or the next one."""
 
-from models_registry import artifacts
+from models_registry import artifacts, paths
 from models_registry.errors import RegistryError
 from models_registry.models import Artifact
 from serving.errors import ServingError
@@ -8,6 +8,7 @@ from serving.models import Revision
 from serving.settings import CREATE, MODEL_ONLY
 
 ASKS_FOR_A_NEW_ONE = {None, "", -1, CREATE}
+LONGEST_NUMBER = 10
 ASKS_FOR_MODEL_ONLY = {0, MODEL_ONLY}
 
 
@@ -45,12 +46,14 @@ def give(draft: Revision) -> None:
 def _read(asked: str | int | None) -> str | int | None:
     if isinstance(asked, str):
         asked = asked.strip().upper()
-        if asked.lstrip("-").isdecimal() and asked.isascii():
-            return int(asked)
-    if asked in ASKS_FOR_A_NEW_ONE | ASKS_FOR_MODEL_ONLY or (isinstance(asked, int) and asked > 0):
+        if asked.lstrip("-").isdecimal() and asked.isascii() and len(asked) < LONGEST_NUMBER:
+            asked = int(asked)
+    is_number = isinstance(asked, int) and 0 < asked < 10**LONGEST_NUMBER
+    if asked in ASKS_FOR_A_NEW_ONE | ASKS_FOR_MODEL_ONLY or is_number:
         return asked
     raise ServingError(
-        f"Write CREATE, MODEL-ONLY or the number of an artifact, not {asked!r}.", field="artifact_version"
+        f"Write CREATE, MODEL-ONLY or the number of an artifact, not {str(asked)[:40]!r}.",
+        field="artifact_version",
     )
 
 
@@ -74,4 +77,20 @@ def _existing(draft: Revision, number: int) -> Artifact:
             "folder, or write CREATE for a new artifact.",
             field="artifact_version",
         )
+    _take_script_from(found, draft)
     return found
+
+
+def _take_script_from(artifact: Artifact, draft: Revision) -> None:
+    """A script of the version is that of the artifact, whatever the version holds by now."""
+    inside = paths.in_version(draft.script_path)
+    version = draft.model_version
+    if inside is None or (inside.model, inside.number) != (version.model.name, version.number):
+        return
+    line = artifact.files.select_related("blob").filter(path=inside.inside).first()
+    if line is None:
+        raise ServingError(
+            f"Artifact {artifact.number} was built without {inside.inside}; write CREATE for a new one.",
+            field="artifact_version",
+        )
+    draft.script = line.blob

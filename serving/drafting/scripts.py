@@ -1,5 +1,6 @@
 """Finds the model version, the script and the transformer that settings mean."""
 
+import re
 from dataclasses import dataclass
 
 from accounts.models import Project
@@ -24,22 +25,25 @@ class Transformer:
         return self.path.rsplit("/", 1)[-1]
 
 
-def version_and_script(project: Project, wanted: Settings) -> tuple[ModelVersion, ProjectFile]:
+def version_and_script(
+    project: Project, wanted: Settings, current: Revision | None
+) -> tuple[ModelVersion, ProjectFile]:
     """The version that is asked for, by number, by alias, or by the script's path; and the script.
 
-    A script among the model's own files follows an alias into the version that it names.
+    A script among the model's own files follows an alias into the version that it names; one that is in use stays
+    usable when its file has been deleted.
     """
     _check_name(wanted.script, "script")
     inside = _inside(project, wanted.script, field="script")
     if not wanted.alias:
-        file = _file(project, wanted.script, "script")
+        file = _in_use(project, wanted.script, current) or _file(project, wanted.script, "script")
         found = _version(project, wanted, inside)
         _check_is_its_own(found, inside)
         return found, file
     found = _version(project, wanted, inside)
     is_elsewhere = inside is None or inside.model != found.model.name
     path = wanted.script if is_elsewhere or inside is None else f"{found.folder}/{inside.inside}"
-    return found, _file(project, path, "script")
+    return found, _in_use(project, path, current) or _file(project, path, "script")
 
 
 def transformer(
@@ -102,9 +106,9 @@ def _by_alias(project: Project, model: str, wanted: Settings) -> ModelVersion:
 def _kept_transformer(wanted: Settings, version: ModelVersion, current: Revision | None) -> Transformer:
     name = wanted.transformer.strip()
     number = wanted.artifact_version
-    if isinstance(number, str) and number.isascii() and number.isdecimal():
+    if isinstance(number, str) and re.fullmatch("[1-9][0-9]{0,8}", number):
         number = int(number)
-    if isinstance(number, int) and number > 0:
+    if isinstance(number, int) and 0 < number < 10**9:
         try:
             artifact = artifacts.numbered(version, number)
         except RegistryError as error:
@@ -121,6 +125,15 @@ def _kept_transformer(wanted: Settings, version: ModelVersion, current: Revision
         "name the number of an artifact that holds it.",
         field="transformer",
     )
+
+
+def _in_use(project: Project, path: str, current: Revision | None) -> ProjectFile | None:
+    """The free script of the current revision, if its file is gone."""
+    if current is None or path != current.script_path or paths.in_version(path) is not None:
+        return None
+    if ProjectFile.objects.filter(project=project, version=None, path=path).exists():
+        return None
+    return ProjectFile(project=project, path=path, blob=current.script)
 
 
 def _check_name(path: str, field: str) -> None:

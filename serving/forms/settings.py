@@ -87,7 +87,9 @@ class ServingForm(SettingsFields):
         return Settings(**self._given())
 
     def changes(self) -> dict[str, Any]:
-        return {name: value for name, value in self._given().items() if name != "name"}
+        """What the user made different; what was left alone is not asked for anew."""
+        given = {name: value for name, value in self._given().items() if name != "name"}
+        return {name: value for name, value in given.items() if value != self.initial.get(name)}
 
     def refuse(self, message: str, field: str | None) -> None:
         self.add_error(field if field in self.fields else None, message)

@@ -99,6 +99,8 @@ def test_the_same_request_again_and_an_unrelated_edit_build_nothing(api: APIClie
         ({"artifact_version": 7, "transformer": "Resources/scaler.py"}, "no artifact 7"),
         ({"artifact_version": 1}, "goes with a transformer"),
         ({"artifact_version": "newest"}, "Write CREATE, MODEL-ONLY or the number"),
+        ({"artifact_version": "9" * 5000, "transformer": "scaler.py"}, "give the path of a file"),
+        ({"artifact_version": "9" * 5000, "transformer": "Resources/scaler.py"}, "Write CREATE, MODEL-ONLY"),
         ({"artifact_version": -2}, "Write CREATE, MODEL-ONLY or the number"),
         ({"transformer": "Resources/none.py"}, "There is no transformer Resources/none.py"),
         ({"transformer": "Resources/scaler.txt"}, "does not end in .py"),
@@ -166,3 +168,43 @@ def test_a_file_of_an_artifact_has_a_path_of_its_own(api: APIClient) -> None:
     assert b"".join(api.get(f"{folder}weights.txt").streaming_content) == b"1 2 3\n"  # type: ignore[attr-defined]
     assert api.get(f"{folder}none.txt").status_code == 404
     assert api.get(folder.replace("Artifacts/1", "Artifacts/9") + "weights.txt").status_code == 404
+
+
+def test_scaling_keeps_files_and_packages_whatever_became_of_the_version(
+    api: APIClient, export: Callable[..., ModelVersion]
+) -> None:
+    create(api, "one", transformer="Resources/scaler.py")
+    before = Revision.objects.get()
+    export("mnist", {"predictor.py": SCALER}, number=1, may_overwrite=True)
+    api.delete("/api/projects/garden/files/Resources/scaler.py")
+    assert api.patch(f"{SERVINGS}one/", {"replicas": 2}, format="json").status_code == 200
+    after = Revision.objects.get(number=2)
+    for name in ("artifact_id", "script_id", "transformer_id", "environment_id", "model_version_id"):
+        assert getattr(after, name) == getattr(before, name)
+
+
+def test_a_script_that_was_deleted_does_not_block_edits(api: APIClient, owner: Access) -> None:
+    put(owner, "Resources/sums.py", SCALER)
+    create(api, "one", script="Resources/sums.py", model="mnist")
+    api.delete("/api/projects/garden/files/Resources/sums.py")
+    assert api.patch(f"{SERVINGS}one/", {"model_version": 1}, format="json").status_code == 200
+    changed = {"script": "Resources/sums.py", "model": "mnist", "description": "still here"}
+    assert api.put(f"{SERVINGS}one/", changed, format="json").status_code == 200
+
+
+def test_an_existing_number_brings_its_own_script(
+    api: APIClient, export: Callable[..., ModelVersion]
+) -> None:
+    create(api, "one", transformer="Resources/scaler.py")
+    export("mnist", {"predictor.py": SCALER}, number=1, may_overwrite=True)
+    create(api, "two", transformer="scaler.py", artifact_version=1)
+    one, two = Revision.objects.order_by("id")
+    assert two.script_id == one.script_id
+
+
+def test_revisions_from_before_packages_were_recorded_are_not_changed_by_that(api: APIClient) -> None:
+    create(api, "one")
+    Revision.objects.update(python="", environment=None, preflight=None)
+    assert api.post(SERVINGS, {"name": "one", "script": SCRIPT}, format="json").status_code == 200
+    api.patch(f"{SERVINGS}one/", {"description": "older"}, format="json")
+    assert Revision.objects.count() == 1

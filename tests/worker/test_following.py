@@ -5,7 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from accounts.access import Access
-from models_registry import aliases
+from models_registry import aliases, storage
+from models_registry import queries as registry
+from models_registry import services as services_of_registry
 from models_registry.errors import InUse
 from models_registry.models import ModelVersion
 from serving import queries, services
@@ -28,8 +30,6 @@ def champion(export: Export, owner: Access) -> Serving:
 
 
 def move(owner: Access, number: int, name: str = "champion") -> ModelVersion:
-    from models_registry import queries as registry
-
     version = registry.version(owner.project, "iris", number)
     aliases.put(access=owner, version=version, name=name)
     following.follow(version.model_id, name)
@@ -87,3 +87,44 @@ def test_choosing_a_version_ends_the_following(champion: Serving, owner: Access)
     move(owner, 2)
     revision = queries.serving(owner.project, "best").current
     assert (revision.alias, revision.number) == ("", 2)
+
+
+def test_a_move_whose_task_was_lost_is_made_up_for(champion: Serving, owner: Access) -> None:
+    version = registry.version(owner.project, "iris", 2)
+    aliases.put(access=owner, version=version, name="champion")
+    following.follow_all()
+    assert queries.serving(owner.project, "best").current.model_version == version
+    following.follow_all()
+    assert queries.serving(owner.project, "best").current.number == 2
+
+
+def test_what_cannot_be_followed_is_told_once(champion: Serving, owner: Access, export: Export) -> None:
+    export(files={"other.py": "x = 1\n"})
+    move(owner, 3)
+    following.follow_all()
+    told = queries.events(champion).filter(text__startswith="Could not follow")
+    assert told.count() == 1
+
+
+def test_a_roll_back_holds_against_the_alias(champion: Serving, owner: Access) -> None:
+    move(owner, 2)
+    services.roll_back(access=owner, serving=champion, number=1)
+    following.follow_all()
+    services.update(access=owner, serving=champion, changes={"description": "better"})
+    serving = queries.serving(owner.project, "best")
+    assert (serving.current.model_version.number, serving.current.alias) == (1, "")
+    assert "no longer follows champion" in queries.events(serving).get(kind="rolled back").text
+
+
+@pytest.mark.parametrize("script", ["Models/iris/1/predictor.py", "Resources/sums.py"])
+def test_an_alias_that_is_let_go_leaves_the_version_where_it_is(
+    script: str, owner: Access, export: Export
+) -> None:
+    aliases.put(access=owner, version=export(), name="champion")
+    export()
+    blob = storage.receive([b"class Predict: pass"])
+    services_of_registry.save_file(access=owner, path="Resources/sums.py", blob=blob)
+    wanted = Settings(name="best", script=script, model="iris", alias="champion")
+    serving, _ = services.create(access=owner, wanted=wanted)
+    changed = services.update(access=owner, serving=serving, changes={"alias": ""})
+    assert (changed.current.model_version.number, changed.current.alias) == (1, "")
