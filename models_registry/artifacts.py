@@ -4,7 +4,7 @@ import hashlib
 import re
 
 from django.db import transaction
-from django.db.models import Max, QuerySet, Sum
+from django.db.models import Count, Max, Q, QuerySet, Sum
 
 from accounts.models import Project
 from models_registry import paths, queries
@@ -12,6 +12,8 @@ from models_registry.errors import NoSuchThing, RegistryError
 from models_registry.models import Artifact, ArtifactFile, Blob, ModelVersion, RegisteredModel
 
 TRANSFORMER = "transformer-"
+SHA256 = re.compile("[0-9a-f]{64}")
+NUMBER = re.compile("[0-9]{1,9}")
 IN_ARTIFACTS = re.compile(r"Artifacts/(?P<number>[0-9]{1,9})/(?P<path>.+)", re.ASCII)
 
 Manifest = list[tuple[str, int, str]]
@@ -67,15 +69,24 @@ def with_transformer(*, version: ModelVersion, name: str, blob: Blob) -> Artifac
 
 def of(version: ModelVersion) -> QuerySet[Artifact]:
     """The version's artifacts, newest first, each with its `size` in bytes."""
-    found = version.artifacts.select_related("version__model").prefetch_related("files__blob")
-    return found.annotate(size=Sum("files__blob__size", default=0)).order_by("-id")
+    found = version.artifacts.select_related("version__model")
+    counted = found.annotate(size=Sum("files__blob__size", default=0), file_count=Count("files"))
+    return counted.order_by("-id")
 
 
-def newest(version: ModelVersion, number: int) -> Artifact:
-    """The artifact with a number; of MODEL-ONLY the one that was built last."""
-    found = of(version).filter(number=number).first()
+def called(version: ModelVersion, which: str) -> Artifact:
+    """The artifact with a number, MODEL-ONLY, or a digest; of several with that number the one built last."""
+    if SHA256.fullmatch(which):
+        chosen = Q(digest=which)
+    elif which.upper() == "MODEL-ONLY":
+        chosen = Q(number=Artifact.MODEL_ONLY)
+    else:
+        chosen = Q(number=int(which)) if NUMBER.fullmatch(which) else Q(pk=None)
+    found = of(version).filter(chosen).first()
     if found is None:
-        raise NoSuchThing(f"{version} has no artifact {number} yet; it is built when a serving is created.")
+        raise NoSuchThing(
+            f"{version} has no artifact {which[:64]} yet; it is built when a serving is created."
+        )
     return found
 
 
@@ -85,7 +96,7 @@ def at(project: Project, path: str) -> Artifact | ArtifactFile | None:
     match = IN_ARTIFACTS.fullmatch(inside.inside) if inside else None
     if inside is None or match is None:
         return None
-    artifact = newest(queries.version(project, inside.model, inside.number), int(match["number"]))
+    artifact = called(queries.version(project, inside.model, inside.number), match["number"])
     if match["path"] == f"{artifact.name}.zip":
         return artifact
     found = artifact.files.select_related("blob").filter(path=match["path"]).first()

@@ -95,7 +95,7 @@ def routes(people: People, export: Callable[..., ModelVersion]) -> list[Route]:
         "<str:serving>": "iris",
         "<uuid:upload>": str(draft.upload),
         "<uuid:incoming>": str(file.pk),
-        "<int:artifact>": "0",
+        "<slug:artifact>": "0",
         "<int:artifact_id>": str(made.current.artifact_id),
         "<int:preflight>": str(made.current.preflight_id),
         "<int:chunk>": "0",

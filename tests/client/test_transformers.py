@@ -161,7 +161,16 @@ def artifact(number: int, label: str = "") -> dict[str, Any]:
     files = [
         {"path": path, "size": len(data), "sha256": sha256(data).hexdigest()} for path, data in FILES.items()
     ]
-    return {"number": number, "label": label or str(number), "name": f"iris_1_{number}", "files": files}
+    said = {"number": number, "label": label or str(number), "name": f"iris_1_{number}"}
+    return {**said, "digest": digest(number), "files": files}
+
+
+def digest(number: int) -> str:
+    return sha256(b"%d" % number).hexdigest()
+
+
+def summary(of: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in of.items() if name != "files"}
 
 
 def zipped(number: int, **changed: bytes) -> bytes:
@@ -173,11 +182,12 @@ def zipped(number: int, **changed: bytes) -> bytes:
 
 
 def offers(scripted: Scripted, archive: bytes) -> None:
-    scripted.on("GET", f"{VERSION}artifacts/", page(artifact(2), artifact(1), artifact(0, "MODEL-ONLY")))
-    for number in (0, 1, 2):
-        scripted.on(
-            "GET", f"{VERSION}artifacts/{number}/download/", says_raw(200, archive, "application/zip")
-        )
+    found = [artifact(2), artifact(1), artifact(0, "MODEL-ONLY")]
+    scripted.on("GET", f"{VERSION}artifacts/", page(*map(summary, found)))
+    for each in found:
+        url = f"{VERSION}artifacts/{each['digest']}/"
+        scripted.on("GET", url, says(200, each))
+        scripted.on("GET", f"{url}download/", says_raw(200, archive, "application/zip"))
 
 
 @pytest.mark.parametrize(("asked", "number"), [(None, 2), (1, 1), ("1", 1), ("MODEL-ONLY", 0), (0, 0)])
@@ -221,7 +231,8 @@ def test_a_name_that_leads_out_of_the_folder_is_not_followed(
     client: Client, scripted: Scripted, tmp_path: Path
 ) -> None:
     wicked = {**artifact(2), "files": [{"path": "../../evil.py", "size": 1, "sha256": ""}]}
-    scripted.on("GET", f"{VERSION}artifacts/", page(wicked))
+    scripted.on("GET", f"{VERSION}artifacts/", page(summary(wicked)))
+    scripted.on("GET", f"{VERSION}artifacts/{digest(2)}/", says(200, wicked))
     with pytest.raises(ValueError, match="leads out of"):
         client.models.download_artifact("iris", 1, to=tmp_path / "here")
     assert not list(tmp_path.iterdir())

@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from accounts.access import Access
 from models_registry import services as registry
 from models_registry import storage
-from models_registry.models import Artifact, ModelVersion
+from models_registry.models import Artifact, ModelVersion, ProjectFile
 from serving.models import Revision
 
 SERVINGS = "/api/projects/garden/servings/"
@@ -135,7 +135,9 @@ def test_overwritten_files_make_a_new_artifact_and_leave_the_old_to_its_revision
 
 def test_the_digest_is_that_of_the_manifest(api: APIClient) -> None:
     create(api, "one", transformer="Resources/scaler.py")
-    (artifact,) = artifacts(api)
+    digest = artifacts(api)[0]["digest"]
+    artifact = api.get(f"{VERSION}artifacts/{digest}/").json()
+    assert artifact["files"] == api.get(f"{VERSION}artifacts/1/").json()["files"]
     manifest = [[file["path"], file["size"], file["sha256"]] for file in artifact["files"]]  # type: ignore[attr-defined]
     text = json.dumps(sorted(manifest), ensure_ascii=False, separators=(",", ":"))
     assert hashlib.sha256(text.encode()).hexdigest() == artifact["digest"]
@@ -208,3 +210,30 @@ def test_revisions_from_before_packages_were_recorded_are_not_changed_by_that(ap
     assert api.post(SERVINGS, {"name": "one", "script": SCRIPT}, format="json").status_code == 200
     api.patch(f"{SERVINGS}one/", {"description": "older"}, format="json")
     assert Revision.objects.count() == 1
+
+
+def test_an_artifact_that_was_overtaken_is_still_there_by_its_digest(
+    api: APIClient, export: Callable[..., ModelVersion]
+) -> None:
+    before = create(api, "one")["artifact_digest"]
+    export("mnist", {"predictor.py": SCALER}, number=1, may_overwrite=True)
+    after = create(api, "two")["artifact_digest"]
+    assert api.get(f"{VERSION}artifacts/MODEL-ONLY/").json()["digest"] == after
+    old = api.get(f"{VERSION}artifacts/{before}/download/")
+    with zipfile.ZipFile(io.BytesIO(b"".join(old.streaming_content))) as archive:  # type: ignore[attr-defined]
+        assert archive.namelist() == ["0/predictor.py", "0/weights.txt"]
+    assert api.get(f"{VERSION}artifacts/{'0' * 64}/").status_code == 404
+    assert api.get(f"{VERSION}artifacts/newest/").status_code == 404
+
+
+def test_artifacts_of_many_files_are_listed_and_sent(api: APIClient, mnist: ModelVersion) -> None:
+    line = mnist.files.get(path="weights.txt")
+    ProjectFile.objects.bulk_create(
+        ProjectFile(project=line.project, version=mnist, path=f"part-{number}", blob=line.blob)
+        for number in range(1500)
+    )
+    create(api, "one")
+    assert artifacts(api)[0]["file_count"] == 1502
+    assert len(api.get(f"{VERSION}artifacts/0/").json()["files"]) == 1502
+    sent = b"".join(api.get(f"{VERSION}artifacts/0/download/").streaming_content)  # type: ignore[attr-defined]
+    assert len(zipfile.ZipFile(io.BytesIO(sent)).namelist()) == 1502

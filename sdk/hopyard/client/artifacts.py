@@ -22,6 +22,8 @@ CHUNK_BYTES = 1024 * 1024
 class Artifact:
     """Immutable files; `number` 0, the label MODEL-ONLY, is for all servings without a transformer. Size in bytes.
 
+    A list of artifacts leaves their `files` out.
+
     `name` is `<model>_<model version>_<number>`, `digest` the sha256 of the manifest: every path, size and sha256.
     """
 
@@ -31,6 +33,7 @@ class Artifact:
     digest: str = ""
     transformer: str = ""
     size: int = 0
+    file_count: int = 0
     created_at: datetime | None = None
     files: list[StoredFile] = field(default_factory=list)
 

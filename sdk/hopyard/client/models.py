@@ -158,8 +158,9 @@ class Models:
         folder = Path(to) if to else Path(name) / str(version) / "Artifacts"
         if (folder / str(found.number)).exists():
             raise InvalidArgument(f"{folder / str(found.number)} already exists; name another folder.")
-        url = f"{self._path(name, version)}artifacts/{found.number}/download/"
-        return artifacts.fetch(self._transport, url, found, folder, on_progress)
+        url = f"{self._path(name, version)}artifacts/{found.digest}/"
+        whole = self._transport.record(Artifact, "GET", url)
+        return artifacts.fetch(self._transport, f"{url}download/", whole, folder, on_progress)
 
     def describe(self, name: str, version: int, **changes: Any) -> ModelVersion:
         """Say something else of a version: `description`, `framework`, `metrics` or `tags`, each as a whole."""
