@@ -48,14 +48,15 @@ def path_of(serving: Serving, replica: str) -> Path | None:
     return _folder(serving) / f"{replica}.log" if replica in replicas_with_logs(serving) else None
 
 
-def forget(serving: Serving, replicas: Iterable[str] | None = None) -> None:
-    """Delete the logs of some replicas, or of all of them."""
+def forget(key: str, replicas: Iterable[str] | None = None) -> None:
+    """Delete the logs of some replicas, or of all of them, of what deployers know by `key`."""
+    folder = settings.LOG_DIR / key
     if replicas is None:
-        shutil.rmtree(_folder(serving), ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         return
     for name in replicas:
         for suffix in ("log", "log.1"):
-            (_folder(serving) / f"{name}.{suffix}").unlink(missing_ok=True)
+            (folder / f"{name}.{suffix}").unlink(missing_ok=True)
 
 
 def _last(path: Path, search: str, lines: int) -> list[str]:

@@ -10,6 +10,7 @@ from accounts.models import Scope
 from serving import queries, services
 from serving.api import InServing
 from serving.asked import SettingsSerializer
+from serving.errors import NoSuchServing
 from serving.serializers import PreflightSerializer
 from serving.settings import Settings
 
@@ -19,7 +20,10 @@ class ServingPreflight(InServing):
 
     @extend_schema(responses=PreflightSerializer)
     def get(self, request: Request, project: str, name: str) -> Response:
-        return Response(PreflightSerializer(self.serving().current.preflight).data)
+        found = self.serving().current.preflight
+        if found is None:
+            raise NoSuchServing("This revision has not been checked yet; POST here to check it.")
+        return Response(PreflightSerializer(found).data)
 
     @extend_schema(request=None, responses=PreflightSerializer)
     def post(self, request: Request, project: str, name: str) -> Response:

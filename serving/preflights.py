@@ -18,6 +18,9 @@ COLUMNS = (
     "script_id",
     "transformer_path",
     "transformer_id",
+    "transformer_placement",
+    "transformer_cores",
+    "transformer_memory_mb",
     "python",
     "requirements",
     "resolution_id",
@@ -31,7 +34,10 @@ COLUMNS = (
 
 @transaction.atomic
 def ask(*, project: Project, user: User | None, revision: Revision) -> Preflight:
-    """The pre-flight of a revision, saved or not: the one there is, or a new one that the worker will make."""
+    """The pre-flight of a revision, saved or not: the one there is, or a new one that the worker will make.
+
+    One that was red for a cause outside of what it checked is made anew.
+    """
     subject = {name: getattr(revision, name) for name in COLUMNS}
     digest = _digest(subject, revision)
     base = revision.artifact or artifacts.model_only(version=revision.model_version)
@@ -41,6 +47,9 @@ def ask(*, project: Project, user: User | None, revision: Revision) -> Preflight
     )
     if is_new:
         ask_on_commit("worker.preflight", found.pk)
+    elif found.may_pass_by_itself:
+        ask_again(preflight=found, user=user)
+        found.refresh_from_db()
     return found
 
 

@@ -130,18 +130,22 @@ def _gave_up(wanted: Wanted, alive: Sequence[SeenReplica], ready: Sequence[SeenR
         return _verdict(Status.FAILED, ConditionType.STARTED, False, wanted.failure or "")
     answering = next(replica.revision for replica in ready if replica.is_front)
     if answering == wanted.revision:
-        return _verdict(Status.RUNNING, ConditionType.READY, True, f"{_of(ready, wanted)}; {wanted.failure}")
+        return _answering(ready, f"{_of(ready, wanted)}; {wanted.failure}")
     reason = (
         f"Revision {answering} answers; the update to revision {wanted.revision} failed: {wanted.failure}"
     )
-    return _verdict(Status.RUNNING, ConditionType.READY, True, reason)
+    return _answering(ready, reason)
 
 
 def _running(wanted: Wanted, new: Sequence[SeenReplica]) -> Verdict:
-    complaints = [replica.complaint for replica in new if replica.complaint]
-    fronts = [replica for replica in new if replica.is_front]
-    reason = "; ".join([_of(new, wanted), *complaints[:1]])
-    return _verdict(Status.RUNNING, ConditionType.READY, any(not front.complaint for front in fronts), reason)
+    return _answering(new, _of(new, wanted))
+
+
+def _answering(ready: Sequence[SeenReplica], reason: str) -> Verdict:
+    """Running; but not called ready if every replica that callers come to fails its predictions."""
+    complaints = [replica.complaint for replica in ready if replica.complaint]
+    is_fine = any(not replica.complaint for replica in ready if replica.is_front)
+    return _verdict(Status.RUNNING, ConditionType.READY, is_fine, "; ".join([reason, *complaints[:1]]))
 
 
 def _updating(wanted: Wanted, new: Sequence[SeenReplica], old: Sequence[SeenReplica]) -> Verdict:

@@ -1,5 +1,6 @@
 """Says why a replica ended, in a code for programs, a sentence and the evidence."""
 
+import re
 import signal
 from dataclasses import dataclass
 
@@ -18,6 +19,9 @@ HOPELESS = {
     "ArtifactUnreadable",
 }
 EVIDENCE_LINES = 40
+LONGEST_EVIDENCE = 32_000
+LONGEST_REASON = 2_000
+CODE = re.compile("[A-Z][A-Za-z]{1,60}")
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,10 @@ def of_exit(exit_: Exit | None, *, log: list[str], memory_mb: int, was_ready: bo
     """Classify an exit nobody asked for; what the replica said of itself comes first."""
     evidence = "\n".join(log[-EVIDENCE_LINES:])
     if exit_ is not None and exit_.failure:
-        said = exit_.failure
-        words = said.get("evidence") or evidence
-        return Failure(said.get("code", "Crashed"), said.get("reason", ""), words, was_ready=was_ready)
+        said = {name: str(exit_.failure.get(name) or "") for name in ("code", "reason", "evidence")}
+        words = said["evidence"][:LONGEST_EVIDENCE] or evidence
+        code = said["code"] if CODE.fullmatch(said["code"]) else "Crashed"
+        return Failure(code, said["reason"][:LONGEST_REASON], words, was_ready=was_ready)
     code, reason = _of_process(exit_, memory_mb)
     if was_ready:
         reason = f"After it had been ready: {reason[0].lower()}{reason[1:]}"

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -40,7 +40,7 @@ def hold(key: int, of: type[Leased] = Serving) -> Iterator[bool]:
 def _renew(rows: "QuerySet[Leased]", token: str, is_over: threading.Event) -> None:
     try:
         while not is_over.wait(RENEWED_EVERY_SECONDS):
-            until = timezone.now() + LENGTH
-            rows.filter(lease=token).update(lease_until=until)
+            with contextlib.suppress(OperationalError):  # a busy database is asked again
+                rows.filter(lease=token).update(lease_until=timezone.now() + LENGTH)
     finally:
         connection.close()

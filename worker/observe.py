@@ -13,6 +13,7 @@ from worker.deployers.base import Deployer, Phase, ReplicaStatus
 from worker.failures import Failure
 from worker.probe import Answer, probe
 
+PREDICTORS_FOUND_WITHIN = timedelta(seconds=30)
 LATENESS_FORGIVEN = timedelta(seconds=5)
 LIVING = (ReplicaState.STARTING, ReplicaState.READY, ReplicaState.STOPPING)
 
@@ -84,12 +85,31 @@ def _set_state(serving: Serving, deployer: Deployer, seen: Observation, row: Rep
         if not is_late or timezone.now() - row.silent_since > LATENESS_FORGIVEN:
             row.state = ReplicaState.STARTING
         row.complaint = pair.answer.reason if pair.answer else ""
-        if failure := _out_of_patience(serving, deployer, row):
+        failure = None if _waits_for_predictors(seen, row) else _out_of_patience(serving, deployer, row)
+        if failure:
             row.state = ReplicaState.STOPPING
             row.exit = f"{failure.code}: {failure.reason}"
             seen.failures.append(
                 replace(failure, revision=row.revision, component=row.component, slot=row.slot)
             )
+
+
+def _waits_for_predictors(seen: Observation, row: Replica) -> bool:
+    """Whether a transformer cannot be ready because none of its predictors is, or only just; that is not its fault."""
+    if row.component != Component.TRANSFORMER:
+        return False
+    ready = [
+        each.ready_at
+        for each in seen.living
+        if each.revision == row.revision
+        and each.component == Component.PREDICTOR
+        and each.state == ReplicaState.READY
+        and each.ready_at is not None
+    ]
+    if not ready or timezone.now() - min(ready) < PREDICTORS_FOUND_WITHIN:
+        row.silent_since = None
+        return True
+    return False
 
 
 def _out_of_patience(serving: Serving, deployer: Deployer, row: Replica) -> Failure | None:

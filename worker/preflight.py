@@ -1,36 +1,28 @@
 """Makes pre-flights: a throw-away replica that only checks, by the deployer and under the limits of the real ones."""
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from serving import preflights, safety, work
+from serving import logs, preflights, safety, work
 from serving.models import Preflight, Revision, Serving
-from serving.models.preflights import FILES_REFUSED, PACKAGES
-from worker import failures, lease, specs
+from serving.models.preflights import FILES_REFUSED, CheckState
+from worker import checks, failures, lease, specs
+from worker.checks import Check
 from worker.deployers.base import Deployer, DeployerError, Phase, ReplicaStatus, ServingSpec
 from worker.environments import prepare
 from worker.failures import Failure
 
 KEPT = timedelta(days=7)
 LOG_LINES = 400
-
-
-@dataclass(frozen=True)
-class Check:
-    """One line of the list; `state` is waiting, running, passed, failed or skipped."""
-
-    name: str
-    title: str
-    state: str
-    sentence: str = ""
-    code: str = ""
-    evidence: str = ""
-    seconds: float | None = None
+MOST_AT_ONCE = 4
+TRIED_AGAIN = {"Lost"}
 
 
 def step(preflight_id: int, deployer: Deployer) -> bool:
@@ -44,7 +36,7 @@ def step(preflight_id: int, deployer: Deployer) -> bool:
                 _step(preflight, deployer)
             except ObjectDoesNotExist:
                 gone = "What was to be checked has been deleted; check again with other settings."
-                _save(preflight, [Check("files", "Files", "failed", gone, "FilesGone")], is_over=True)
+                _finish(preflight, deployer, [Check("files", "Files", "failed", gone, "FilesGone")])
         return preflight.is_finished
 
 
@@ -57,105 +49,127 @@ def forget_old() -> int:
 def _step(preflight: Preflight, deployer: Deployer) -> None:
     revision = preflights.revision_of(preflight)
     packages = prepare.ready(revision)
-    first = [_packages_check(packages)]
-    if not packages.is_ready:
-        _save(preflight, first, is_over=packages.failure is not None)
-        return
-    if refused := safety.reason(preflight.project, revision):
-        is_waiting = safety.is_waiting(revision)
-        state = "running" if is_waiting else "failed"
-        check = Check("policy", "Files that may run", state, refused, FILES_REFUSED)
-        _save(preflight, [*first, check], is_over=not is_waiting)
-        return
+    first = [checks.of_packages(packages)]
+    if packages.failure is not None:
+        _finish(preflight, deployer, first)
+    elif not packages.is_ready:
+        _save(preflight, first)
+    elif refused := safety.reason(preflight.project, revision):
+        _wait_for_policy(preflight, revision, deployer, first, refused)
+    else:
+        _run(preflight, revision, deployer, first)
+
+
+def _wait_for_policy(
+    preflight: Preflight, revision: Revision, deployer: Deployer, first: list[Check], refused: str
+) -> None:
+    """Nothing of a script runs before the project's policy allows its files."""
+    check = Check("policy", "Files that may run", CheckState.RUNNING, refused, FILES_REFUSED)
+    if safety.is_waiting(revision):
+        _save(preflight, [*first, check])
+    else:
+        _finish(preflight, deployer, [*first, replace(check, state=CheckState.FAILED)])
+
+
+def _run(preflight: Preflight, revision: Revision, deployer: Deployer, first: list[Check]) -> None:
     statuses = deployer.status(preflight.key)
+    if not statuses and _others_running(preflight) >= MOST_AT_ONCE:
+        _save(preflight, [*first, Check("turn", "Its turn", CheckState.RUNNING, "Waiting for other checks.")])
+        return
     try:
         if not statuses:
-            preflight.started_at = timezone.now()
+            _save(preflight, first, has_started=True)
             deployer.apply(_spec(preflight, revision))
-            _save(preflight, first)
             return
+        latest = max(statuses, key=lambda status: status.attempt)
+        _read(preflight, revision, deployer, first, latest)
     except DeployerError as error:
-        _finish(preflight, deployer, [*first, Check("start", "Starts", "failed", error.reason, error.code)])
-        return
-    _read(preflight, revision, deployer, first, statuses[-1])
+        _finish(
+            preflight, deployer, [*first, checks.failed("start", "Starts", Failure(error.code, error.reason))]
+        )
 
 
 def _read(
     preflight: Preflight, revision: Revision, deployer: Deployer, first: list[Check], status: ReplicaStatus
 ) -> None:
     """Take over what the process has written, and judge how it ended."""
-    found = [Check(**check) for check in (status.said or {}).get("checks", [])]
+    found = checks.reported(status.said)
+    failure = _end_of(preflight, revision, deployer, status, found)
+    if failure is not None and failure.code in TRIED_AGAIN and status.attempt < settings.MAX_START_ATTEMPTS:
+        deployer.apply(replace(_spec(preflight, revision), ended=frozenset({status.name})))
+        return
+    if failure is not None:
+        found = checks.broken_off(found, failure)
+    if failure is None and status.phase != Phase.EXITED:
+        _save(preflight, [*first, *found])
+        return
+    _finish(preflight, deployer, [*first, *found], status.name)
+
+
+def _end_of(
+    preflight: Preflight, revision: Revision, deployer: Deployer, status: ReplicaStatus, found: list[Check]
+) -> Failure | None:
+    """Why a process did not finish what it was to do; None if it did, or still may."""
     if status.phase == Phase.EXITED:
-        if not found or any(check.state == "running" for check in found):
-            log = deployer.logs(preflight.key, status.name)
-            exit_ = status.exit if status.exit is None or not found else replace(status.exit, failure=None)
-            failure = failures.of_exit(exit_, log=log, memory_mb=revision.memory_mb, was_ready=False)
-            found = _broken_off(found, failure)
-        _finish(preflight, deployer, [*first, *found], status.name)
-        return
-    seconds = settings.START_TIMEOUT_SECONDS
-    if preflight.started_at and timezone.now() - preflight.started_at > timedelta(seconds=seconds):
+        if checks.is_complete(found):
+            return None
         log = deployer.logs(preflight.key, status.name)
-        found = _broken_off(found, failures.of_slow_start(has_address=True, seconds=seconds, log=log))
-        _finish(preflight, deployer, [*first, *found], status.name)
-        return
-    _save(preflight, [*first, *found])
+        exit_ = status.exit if status.exit is None or not found else replace(status.exit, failure=None)
+        return failures.of_exit(exit_, log=log, memory_mb=_memory_mb(revision), was_ready=False)
+    seconds = settings.START_TIMEOUT_SECONDS
+    if timezone.now() - status.started_at > timedelta(seconds=seconds):
+        log = deployer.logs(preflight.key, status.name)
+        return failures.of_slow_start(has_address=True, seconds=seconds, log=log)
+    return None
 
 
-def _finish(preflight: Preflight, deployer: Deployer, checks: list[Check], replica: str = "") -> None:
+def _finish(preflight: Preflight, deployer: Deployer, found: Sequence[Check], replica: str = "") -> None:
+    """Nothing of it is left running when this returns."""
     if replica:
         preflight.log = "\n".join(deployer.logs(preflight.key, replica)[-LOG_LINES:])
     deployer.remove(preflight.key)
-    _save(preflight, checks, is_over=True)
+    logs.forget(preflight.key)
+    preflight.state = Preflight.State.FAILED if checks.has_failed(found) else Preflight.State.PASSED
+    preflight.finished_at = timezone.now()
+    _write(preflight, found)
+    for serving in _servings(preflight):
+        work.reconcile_on_commit(serving)
 
 
-def _save(preflight: Preflight, checks: list[Check], *, is_over: bool = False) -> None:
-    preflight.checks = [asdict(check) for check in checks]
+def _save(preflight: Preflight, found: Sequence[Check], *, has_started: bool = False) -> None:
+    """Write how far it is, if that is news."""
+    before = (preflight.state, preflight.checks)
     preflight.state = Preflight.State.RUNNING
-    if is_over:
-        has_failed = any(check.state == "failed" for check in checks)
-        preflight.state = Preflight.State.FAILED if has_failed else Preflight.State.PASSED
-        preflight.finished_at = timezone.now()
+    if has_started:
+        preflight.started_at = timezone.now()
+    if has_started or before != (preflight.state, [asdict(check) for check in found]):
+        _write(preflight, found)
+
+
+def _write(preflight: Preflight, found: Sequence[Check]) -> None:
+    preflight.checks = [asdict(check) for check in found]
     preflight.save(update_fields=["checks", "state", "log", "started_at", "finished_at"])
-    for serving in Serving.objects.filter(revision__preflight=preflight, is_deleted=False):
-        Serving.objects.filter(pk=serving.pk).update(changed_at=timezone.now())
-        if is_over:
-            work.reconcile_on_commit(serving)
+    _servings(preflight).update(changed_at=timezone.now())
 
 
-def _packages_check(packages: prepare.Preparation) -> Check:
-    title = "Packages"
-    if packages.failure is not None:
-        failure = packages.failure
-        return Check(
-            PACKAGES, title, "failed", failure["reason"], failure["code"], failure.get("evidence", "")
-        )
-    if not packages.is_ready:
-        return Check(PACKAGES, title, "running", packages.sentence)
-    return Check(PACKAGES, title, "passed", "The packages are installed.")
+def _servings(preflight: Preflight) -> QuerySet[Serving]:
+    return Serving.objects.filter(revision__preflight=preflight, is_deleted=False)
 
 
-def _broken_off(checks: list[Check], failure: Failure) -> list[Check]:
-    """The checks of a process that ended without finishing: the one that ran has failed, the rest is skipped."""
-    running = next((check for check in checks if check.state == "running"), None)
-    if running is None:
-        end = Check("end", "Ends by itself", "failed", failure.reason, failure.code, failure.evidence)
-        return [*checks, end]
-    broken = replace(
-        running, state="failed", sentence=failure.reason, code=failure.code, evidence=failure.evidence
-    )
-    after = [
-        replace(check, state="skipped", sentence=f"Because “{running.title}” failed.")
-        if check.state == "waiting"
-        else check
-        for check in checks
-    ]
-    return [broken if check.name == running.name else check for check in after]
+def _others_running(preflight: Preflight) -> int:
+    running = Preflight.objects.filter(state=Preflight.State.RUNNING, started_at__isnull=False)
+    return running.exclude(pk=preflight.pk).count()
+
+
+def _memory_mb(revision: Revision) -> int:
+    """One process holds what will be two, where the transformer is to have replicas of its own."""
+    return revision.memory_mb + (revision.transformer_memory_mb if revision.has_separate_transformer else 0)
 
 
 def _spec(preflight: Preflight, revision: Revision) -> ServingSpec:
     told = specs.general(preflight.project, revision, name="preflight", user=preflight.asked_by)
     share = specs.predictor(revision, (0,), told | {"HOPYARD_PREFLIGHT": "on"}, is_front=False)
+    share = replace(share, memory_mb=_memory_mb(revision))
     if revision.transformer is not None:
         share = replace(share, transformer=specs.transformer_file(revision), knows_example=True)
     return ServingSpec(name=preflight.key, host="", port=0, keys_file=Path("/dev/null"), revisions=(share,))

@@ -13,6 +13,7 @@ from serving.models import Replica, Revision, Serving, ServingEvent
 from serving.states import Component, ReplicaState
 from worker import judgement, keys, lease, predictors, preparation, rollout, specs
 from worker.deployers.base import Deployer, DeployerError
+from worker.environments import prepare
 from worker.failures import Failure
 from worker.judgement import Facts
 from worker.observe import Observation, observe
@@ -75,6 +76,7 @@ def _plan(serving: Serving, seen: Observation, facts: Facts, prepared: Preparati
         wanted=_share(serving.current, serving.wanted_replicas),
         good=_share(good, good.replicas) if good else None,
         is_prepared=prepared.is_done,
+        is_good_prepared=good is None or prepare.ready(good).is_ready,
         has_given_up=facts.has_given_up,
         ready={(each.revision, _slot(each)) for each in seen.living if each.state == ReplicaState.READY},
     )
@@ -129,7 +131,7 @@ def _save_replicas(serving: Serving, seen: Observation) -> None:
     ended = serving.replicas.filter(state=ReplicaState.EXITED).order_by("-ended_at")
     if stale := dict(ended.values_list("pk", "name")[ROWS_KEPT:]):
         Replica.objects.filter(pk__in=stale).delete()
-        logs.forget(serving, stale.values())
+        logs.forget(serving.key, stale.values())
 
 
 def _tell(serving: Serving, changed: dict[str, Any]) -> None:
@@ -145,5 +147,5 @@ def _remove(serving: Serving, deployer: Deployer) -> None:
     deployer.remove(serving.key)
     keys.withdraw(serving)
     predictors.withdraw(serving)
-    logs.forget(serving)
+    logs.forget(serving.key)
     serving.delete()

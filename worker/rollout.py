@@ -30,6 +30,7 @@ def plan(
     wanted: Share,
     good: Share | None,
     is_prepared: bool = True,
+    is_good_prepared: bool = True,
     has_given_up: bool,
     ready: Collection[tuple[int, Slot]],
 ) -> Shares:
@@ -37,7 +38,8 @@ def plan(
 
     The good revision, the last one that was ready in full, keeps all its slots, healed if need be, until the
     wanted one is ready in all of its own, and for good if the wanted one was given up. A given-up revision starts
-    nothing; it keeps what is ready only where nothing better answers. One that is not prepared starts nothing yet.
+    nothing; it keeps what is ready only where nothing better answers. One that is not prepared starts nothing yet, be
+    it the wanted or the good one.
     """
     if wanted.replicas == 0:
         return {}
@@ -49,5 +51,6 @@ def plan(
         shares = {wanted.revision: wanted.slots}
     is_complete = all((wanted.revision, slot) in ready for slot in wanted.slots)
     if good is not None and has_other and (has_given_up or not is_prepared or not is_complete):
-        shares[good.revision] = good.slots
+        there = tuple(slot for slot in good.slots if (good.revision, slot) in ready)
+        shares[good.revision] = good.slots if is_good_prepared else there
     return {revision: slots for revision, slots in shares.items() if slots}

@@ -1,5 +1,6 @@
 """Turns a serving's rows into the plain specification a deployer understands."""
 
+import functools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from django.conf import settings
 from accounts.models import Project, User
 from models_registry import artifacts, paths, storage
 from models_registry import queries as registry
+from models_registry.models import ArtifactFile
 from serving.models import Revision, Serving
 from serving.states import Component
 from worker import keys, predictors
@@ -100,16 +102,25 @@ def _files(revision: Revision) -> RevisionSpec:
     """What both components have in common."""
     assert revision.artifact is not None
     found = prepare.ready(revision)
-    lines = list(revision.artifact.files.select_related("blob"))
-    manifest = [(line.path, line.blob.size, line.blob_id) for line in lines]
+    manifest, files = _laid_out(revision.artifact_id or 0, revision.artifact.digest)
     return RevisionSpec(
         revision=revision.number,
         slots=(),
         artifact=revision.artifact.digest,
-        manifest=registry.manifest_digest_source(manifest),
-        files=tuple(_file(line.path, line.blob_id) for line in lines),
+        manifest=manifest,
+        files=files,
         python=found.python or Path("python-of-an-environment-that-is-gone"),
         environment=found.variables,
+    )
+
+
+@functools.lru_cache(maxsize=16)
+def _laid_out(artifact_id: int, digest: str) -> tuple[bytes, tuple[File, ...]]:
+    """Manifest and files of an artifact, which never change under its digest."""
+    lines = ArtifactFile.objects.filter(artifact=artifact_id).select_related("blob")
+    manifest = [(line.path, line.blob.size, line.blob_id) for line in lines]
+    return registry.manifest_digest_source(manifest), tuple(
+        _file(path, sha256) for path, _, sha256 in manifest
     )
 
 

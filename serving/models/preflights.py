@@ -7,6 +7,14 @@ from accounts.models import Project, User
 
 FILES_REFUSED = "FilesRefused"
 PACKAGES = "packages"
+FROM_OUTSIDE = {
+    FILES_REFUSED,
+    "ArtifactCorrupt",
+    "ArtifactUnreadable",
+    "CouldNotStart",
+    "Lost",
+    "StillRunning",
+}
 
 
 class CheckState(models.TextChoices):
@@ -70,6 +78,11 @@ class Preflight(models.Model):
     def lacks_packages(self) -> bool:
         """Whether nothing of it could start, whoever wished to."""
         return any(check["name"] == PACKAGES for check in self.failed_checks)
+
+    @property
+    def may_pass_by_itself(self) -> bool:
+        """Whether it is red for a cause that lies outside of what was checked."""
+        return any(check["code"] in FROM_OUTSIDE for check in self.failed_checks)
 
     @property
     def awaits_policy(self) -> bool:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.access import Access
 from models_registry.models import ModelVersion
@@ -43,6 +45,21 @@ def test_the_list_says_what_is_built_for_whom(environment: Environment, vera: Pa
     for words in (environment.key[:12], "in 2.5 s", ">Iris</a>", "Ready", "Python 3.12.1"):
         assert words in content
     assert "/usr/bin/python3.12" not in content
+
+
+def test_a_longer_list_takes_no_more_queries(
+    environment: Environment, owner: Access, bob: Pages
+) -> None:
+    counts = []
+    for name in ("two", "three", "four", "five"):
+        wanted = Settings(name=name, script=SCRIPT, requirements=f"six # {name}\niniconfig")
+        other, _ = services.create(access=owner, wanted=wanted)
+        other.revisions.update(environment=service.of_lock("3.11", f"{LOCK}# {name}\n"))
+        with CaptureQueriesContext(connection) as queries_made:
+            content = bob.get("environments/").content.decode()
+        assert f">{name}</a>" in content
+        counts.append(len(queries_made))
+    assert (content.count('id="environment-'), len(set(counts))) == (5, 1)
 
 
 def test_an_empty_list_says_where_environments_come_from(alice: Pages) -> None:
@@ -123,10 +140,11 @@ def test_a_failed_resolution_has_its_words_and_can_be_tried_again(
     serving: Serving, bob: Pages, vera: Pages
 ) -> None:
     failure = {"code": "PackageNotFound", "reason": "There is no package x.", "evidence": "No solution <x>"}
-    Resolution.objects.update(state="failed", failure=failure)
+    Resolution.objects.update(state="failed", failure=failure, log="No solution <x>\n")
     content = bob.get("servings/Iris/build/", headers=HTMX).content.decode()
     assert "There is no package x." in content
-    assert "No solution &lt;x&gt;" in content
+    assert content.count("No solution &lt;x&gt;") == 1
+    assert "serving-build-log" not in content
     assert "build/again/" not in vera.get("servings/Iris/build/", headers=HTMX).content.decode()
     assert vera.post("servings/Iris/build/again/").status_code == 403
     bob.post("servings/Iris/build/again/")

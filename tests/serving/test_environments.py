@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -233,6 +235,22 @@ def test_the_api_lists_environments_with_their_users(environment: Environment, a
     assert shown["lock"] == LOCK
     assert "+ numpy==2.4.6" in shown["log"]
     assert api.get(f"{URL}abc/").status_code == 404
+
+
+def test_a_longer_list_takes_no_more_queries(
+    environment: Environment, owner: Access, api: APIClient
+) -> None:
+    counts = []
+    for name in ("two", "three", "four", "five"):
+        wanted = Settings(name=name, script="Models/iris/1/predictor.py", requirements=f"numpy # {name}\nsix")
+        other, _ = services.create(access=owner, wanted=wanted)
+        made = service.of_lock("3.11", LOCK.replace("2.4.6", f"2.4.{len(counts)}"))
+        other.revisions.update(environment=made)
+        with CaptureQueriesContext(connection) as queries_made:
+            listed = api.get(URL).json()["items"]
+        assert [name] in [each["servings"] for each in listed]
+        counts.append(len(queries_made))
+    assert (len(listed), len(set(counts))) == (5, 1)
 
 
 def test_the_api_lists_the_hosts_pythons(api: APIClient) -> None:

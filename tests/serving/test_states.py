@@ -101,3 +101,9 @@ def test_an_update_that_is_being_prepared_says_what_is_done() -> None:
     verdict = derive(wanted(preparing="Building the environment"), seen((1, READY)))
     assert verdict.status == Status.UPDATING
     assert verdict.condition.reason == "Revision 1 answers; building the environment"
+
+
+def test_an_old_revision_that_answers_wrongly_is_not_called_ready() -> None:
+    verdict = derive(wanted(failure="bad script"), [SeenReplica(1, READY, "every prediction fails")])
+    assert verdict.condition.status is False
+    assert "every prediction fails" in verdict.condition.reason

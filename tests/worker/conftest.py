@@ -23,7 +23,7 @@ def deployer(db: None) -> Iterator[Deployer]:
         deployer.remove(found.key)
     for serving in Serving.objects.select_related("project"):
         deployer.remove(serving.key)
-        logs.forget(serving)
+        logs.forget(serving.key)
 
 
 @pytest.fixture

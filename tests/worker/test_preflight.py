@@ -1,12 +1,17 @@
 """Pre-flights made by real steps: what they find, what they keep from starting, and who may start it anyway."""
 
+import json
+import os
+import signal
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
+from rest_framework.test import APIClient
 
 from accounts.access import Access
 from accounts.models import AuditEntry, FilePolicy, Project
@@ -127,6 +132,94 @@ def test_a_script_that_hangs_fails_in_bounded_time(create: Create, finish: Finis
     assert found.state == Preflight.State.FAILED
 
 
+REPORT = "import os, json\npath = os.environ['HOPYARD_TERMINATION_FILE']\n"
+
+
+@pytest.mark.parametrize(
+    "trick",
+    [
+        "os.mkfifo(path + '.p'); os.replace(path + '.p', path)",
+        "os.remove(path); os.mkdir(path)",
+        "os.remove(path); os.symlink('/etc/passwd', path)",
+        "open(path, 'w').write('[' * 200_000)",
+        "open(path, 'wb').write(b'\\xff\\xfe')",
+        "open(path, 'w').write(json.dumps({'checks': [{'name': 'loads', 'state': {'a': 1}, 'x': 1}]}))",
+        "open(path, 'w').write('x' * 30_000_000)",
+    ],
+)
+def test_whatever_a_script_writes_as_its_report_the_check_ends_red(
+    trick: str, create: Create, finish: Finish
+) -> None:
+    found = of(create(f"{REPORT}{trick}\nos._exit(0)\n" + SUMS))
+    finish(found)
+    assert found.state == Preflight.State.FAILED
+
+
+def test_halves_of_characters_and_nul_reach_neither_database_nor_page(
+    create: Create, finish: Finish, api: APIClient
+) -> None:
+    said = "{'checks': [{'name': 'loads', 'title': 'x', 'state': 'failed', 'sentence': '\\ud800 \\0'}]}"
+    serving = create(f"{REPORT}print('\\0')\nopen(path, 'w').write(json.dumps({said}))\nos._exit(0)\n")
+    finish(of(serving))
+    sentence = api.get("/api/projects/garden/servings/iris/").json()["preflight"]["checks"][-1]["sentence"]
+    assert sentence == "? "
+    found = of(serving)
+    found.refresh_from_db()
+    assert "\0" not in found.log
+
+
+def test_a_check_whose_machine_went_away_is_made_again(
+    create: Create, finish: Finish, deployer: Deployer
+) -> None:
+    found = of(create("import time\ntime.sleep(1.5)\n" + SUMS))
+    preflight.step(found.pk, deployer)
+    runner = settings.REPLICA_DIR / found.key / "r0-0-1" / "runner.json"
+    pid = eventually(lambda: runner.exists() and json.loads(runner.read_text())["pid"])
+    os.kill(pid, signal.SIGKILL)
+    checks = finish(found)
+    assert found.state == Preflight.State.PASSED, checks
+
+
+def test_red_for_a_cause_from_outside_is_not_held_against_the_next(
+    create: Create, owner: Access, finish: Finish
+) -> None:
+    serving = create(SUMS)
+    lost = [{"name": "start", "state": "failed", "sentence": "Gone.", "code": "Lost"}]
+    Preflight.objects.update(state=Preflight.State.FAILED, checks=lost)
+    wanted = services.with_changes(serving, {})
+    assert services.check(access=owner, wanted=wanted, serving=serving).state == Preflight.State.WAITING
+
+
+def test_no_file_of_the_model_takes_the_place_of_a_module_of_the_server(
+    export: Callable[..., ModelVersion], owner: Access, finish: Finish
+) -> None:
+    hostile = "raise SystemExit(1)\n"
+    names = ("queue.py", "random.py", "json.py", "asyncio.py", "types.py", "hopyard/__init__.py")
+    export(files={"predictor.py": SUMS} | dict.fromkeys(names, hostile))
+    found = services.check(access=owner, wanted=Settings(name="iris", script="Models/iris/1/predictor.py"))
+    checks = finish(found)
+    assert {name: checks[name]["state"] for name in ("files", "syntax")} == {
+        "files": "passed",
+        "syntax": "passed",
+    }
+
+
+def test_what_a_script_writes_beside_its_model_stays_its_own(
+    create: Create, finish: Finish, settle: Settle, owner: Access
+) -> None:
+    writes = (
+        "import os\n" + SUMS + "    def __init__(self):\n"
+        "        with open(os.environ['ARTIFACT_FILES_PATH'] + '/cache.json', 'w') as file: file.write('{}')\n"
+    )
+    serving = create(writes)
+    finish(of(serving))
+    services.start(access=owner, serving=serving)
+    assert settle().status == Status.RUNNING
+    services.check_again(access=owner, serving=serving)
+    checks = finish(of(serving))
+    assert checks["files"]["state"] == "passed"
+
+
 def test_red_blocks_the_start_until_an_owner_overrides_it_which_is_recorded(
     create: Create, finish: Finish, settle: Settle, owner: Access, people: People
 ) -> None:
@@ -148,7 +241,9 @@ def test_red_blocks_the_start_until_an_owner_overrides_it_which_is_recorded(
 
 def test_a_start_without_its_packages_cannot_be_overridden(create: Create, owner: Access) -> None:
     serving = create(SUMS)
-    checks = [{"name": "packages", "state": "failed", "sentence": "No such package.", "code": "PackageNotFound"}]
+    checks = [
+        {"name": "packages", "state": "failed", "sentence": "No such package.", "code": "PackageNotFound"}
+    ]
     Preflight.objects.update(state=Preflight.State.FAILED, checks=checks)
     with pytest.raises(PreflightFailed, match=r"No such package\.$"):
         services.start(access=owner, serving=serving, override=True)

@@ -56,6 +56,12 @@ def test_a_revision_that_is_not_prepared_starts_nothing_and_takes_nothing_away()
     assert plan(wanted=NEW, good=OLD, ready=OLD_READY, **options) == {1: slots(0, 1)}
 
 
+def test_a_good_revision_whose_packages_are_gone_keeps_what_is_ready_and_starts_nothing() -> None:
+    options = {"is_good_prepared": False, "has_given_up": False}
+    shares = plan(wanted=NEW, good=OLD, ready=there(1, 0), **options)
+    assert shares == {2: slots(0, 1), 1: slots(0)}
+
+
 def test_an_old_revision_that_was_never_good_is_not_kept() -> None:
     assert plan(wanted=NEW, good=None, has_given_up=False, ready=OLD_READY) == {2: slots(0, 1)}
 

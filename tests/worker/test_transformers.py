@@ -134,3 +134,16 @@ def test_an_edit_from_separate_to_inline_keeps_answering(
     serving = settle()
     assert components(serving) == [("predictor", 0)]
     assert ask(serving) == {"predictions": ["6", "14"]}
+
+
+def test_a_transformer_is_not_blamed_for_predictors_that_are_down(
+    create: Create, settle: Settle, owner: Access, put: Callable[[str], str], deployer: Deployer, settings
+) -> None:
+    settings.UNRESPONSIVE_SECONDS = settings.START_TIMEOUT_SECONDS = 1
+    slow = "import time\ntime.sleep(3)\n" + SUMS
+    made = create(slow, transformer=put(DOUBLES))
+    settings.START_TIMEOUT_SECONDS = 30
+    services.start(access=owner, serving=made)
+    serving = settle()
+    assert serving.status == Status.RUNNING
+    assert not serving.replicas.filter(state=ReplicaState.EXITED).exists()

@@ -2,14 +2,19 @@
 
 import fcntl
 import json
+import os
+import re
 import signal
-from datetime import datetime
+import stat
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from worker.deployers.base import PREDICTOR, TRANSFORMER, Exit, Phase, ReplicaStatus, RevisionSpec
 from worker.deployers.processes import ProcessId
 
+LARGEST_BYTES = 1024 * 1024
+NAME = re.compile("r[0-9]+-t?[0-9]+-[0-9]+")
 Place = tuple[int, str, int]
 """Revision, component and slot."""
 
@@ -29,12 +34,26 @@ def read(directory: Path) -> ReplicaStatus:
         slot=slot,
         attempt=attempt,
         phase=phase,
-        started_at=datetime.fromisoformat(content(directory / "spec.json")["started_at"]),
+        started_at=_started_at(directory),
         place=f"pid {process.pid}" if process else "",
         address=address.read_text().strip() if address.exists() else "",
         said=content(directory / "termination.json") or None,
         exit=_exit(directory) if phase == Phase.EXITED else None,
     )
+
+
+def is_one(path: Path) -> bool:
+    """Whether a path is a replica's directory; one whose runner lives is, whatever the replica deleted in it."""
+    return NAME.fullmatch(path.name) is not None and (
+        (path / "spec.json").exists() or _is_held(path / "lock")
+    )
+
+
+def _started_at(directory: Path) -> datetime:
+    said = content(directory / "spec.json").get("started_at")
+    if isinstance(said, str):
+        return datetime.fromisoformat(said)
+    return datetime.fromtimestamp(directory.stat().st_mtime, UTC)
 
 
 def _exit(directory: Path) -> Exit:
@@ -53,12 +72,15 @@ def stop(directory: Path) -> None:
     """Tell the runner to end its replica; told again, it goes on ending it."""
     runner = content(directory / "runner.json")
     (directory / "stop").touch()
-    ProcessId(runner["pid"], runner["start_time"]).send(signal.SIGTERM)
+    if isinstance(runner.get("pid"), int) and isinstance(runner.get("start_time"), int):
+        ProcessId(runner["pid"], runner["start_time"]).send(signal.SIGTERM)
 
 
 def _process(directory: Path) -> ProcessId | None:
     found = content(directory / "process.json")
-    return ProcessId(found["pid"], found["start_time"]) if found else None
+    if isinstance(found.get("pid"), int) and isinstance(found.get("start_time"), int):
+        return ProcessId(found["pid"], found["start_time"])
+    return None
 
 
 def _is_held(lock: Path) -> bool:
@@ -89,11 +111,35 @@ def parse(name: str) -> tuple[int, str, int, int]:
 
 
 def content(path: Path) -> dict[str, Any]:
+    """The JSON object in a file that the replica itself may have written; anything else counts as nothing."""
     try:
-        found: dict[str, Any] = json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+        found = json.loads(_bytes(path))
+    except (OSError, ValueError, RecursionError):
         return {}
-    return found
+    return _clean(found) if isinstance(found, dict) else {}
+
+
+def _bytes(path: Path) -> bytes:
+    """A regular file of bounded size, without waiting for a pipe or following a link."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("not a file")
+        text = file.read(LARGEST_BYTES + 1)
+    if len(text) > LARGEST_BYTES:
+        raise ValueError("too long")
+    return text
+
+
+def _clean(value: Any) -> Any:
+    """Without what no database keeps: NUL, and halves of characters."""
+    if isinstance(value, str):
+        return value.replace("\0", "").encode(errors="replace").decode()
+    if isinstance(value, list):
+        return [_clean(each) for each in value]
+    if isinstance(value, dict):
+        return {_clean(name): _clean(each) for name, each in value.items()}
+    return value
 
 
 def write(path: Path, what: dict[str, Any]) -> None:
@@ -105,4 +151,7 @@ def write(path: Path, what: dict[str, Any]) -> None:
 
 def found_damage(directory: Path) -> bool:
     """Whether a replica ended because its files were not what the manifest says."""
-    return bool(content(directory / "termination.json").get("code") == "ArtifactCorrupt")
+    said = content(directory / "termination.json")
+    checks = said.get("checks")
+    found = [said, *(each for each in (checks if isinstance(checks, list) else []) if isinstance(each, dict))]
+    return any(each.get("code") == "ArtifactCorrupt" for each in found)

@@ -83,10 +83,8 @@ class LocalDeployer:
             time.sleep(0.05)
         for directory in self._directories(name):
             if directories.found_damage(directory):
-                digest = directories.content(directory / "spec.json")["environment"][
-                    "HOPYARD_ARTIFACT_DIGEST"
-                ]
-                self._suspicion(digest).touch()
+                told = directories.content(directory / "spec.json").get("environment", {})
+                self._suspicion(told.get("HOPYARD_ARTIFACT_DIGEST", "unknown")).touch()
         shutil.rmtree(self.root / name, ignore_errors=True)
 
     def logs(self, name: str, replica: str, since: datetime | None = None) -> list[str]:
@@ -98,13 +96,11 @@ class LocalDeployer:
         for part in (path.with_name(f"{path.name}.1"), path):
             with contextlib.suppress(FileNotFoundError):
                 lines += part.read_text(errors="replace").splitlines()
-        return [line for line in lines if line >= start]
+        return [line.replace("\0", "") for line in lines if line >= start]
 
     def _directories(self, name: str) -> list[Path]:
         folder = self.root / name
-        found = (
-            [path for path in folder.iterdir() if (path / "spec.json").exists()] if folder.is_dir() else []
-        )
+        found = [path for path in folder.iterdir() if directories.is_one(path)] if folder.is_dir() else []
         return sorted(found, key=lambda path: directories.parse(path.name))
 
     @contextlib.contextmanager
@@ -160,11 +156,12 @@ class LocalDeployer:
             "HOPYARD_KEYS_FILE": str(spec.keys_file),
             "HOPYARD_REPLICA": directory.name,
             "HOPYARD_DRAIN_SECONDS": str(max(1, self.grace_seconds - 2)),
-            "HOPYARD_ARTIFACT_DIR": str(artifact),
+            "HOPYARD_ARTIFACT_DIR": str(directory / "work"),
+            "HOPYARD_MANIFEST_DIR": str(artifact),
             "HOPYARD_ARTIFACT_DIGEST": share.artifact,
             "HOPYARD_MANIFEST": str(directory / "manifest.json"),
-            "ARTIFACT_FILES_PATH": str(artifact),
-            "MODEL_FILES_PATH": str(artifact),
+            "ARTIFACT_FILES_PATH": str(directory / "work"),
+            "MODEL_FILES_PATH": str(directory / "work"),
             "PYTHONUNBUFFERED": "1",
         }
         if share.is_front:
@@ -175,7 +172,8 @@ class LocalDeployer:
         if share.knows_example and (artifact / "input_example.json").exists():
             environment["HOPYARD_INPUT_EXAMPLE"] = str(artifact / "input_example.json")
         return {
-            "command": [str(share.python), "-m", "hopyard.server"],
+            # -P: no file of the model takes the place of a module before the files have been verified
+            "command": [str(share.python), "-P", "-m", "hopyard.server"],
             "environment": environment,
             "directory": str(directory / "work"),
             "memory_mb": share.memory_mb,

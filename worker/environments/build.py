@@ -57,7 +57,7 @@ def build(program: Uv, order: Order, tell: Tell, *, anew: bool = False) -> Built
     started = time.monotonic()
     order.root.mkdir(parents=True, exist_ok=True)
     with _alone(order):
-        if anew or not _is_there(order):
+        if anew or not is_whole(order.root, order.key, order.seal):
             _check_disk(order)
             with _draft(order) as draft:
                 _install(program, order, draft, tell)
@@ -67,6 +67,14 @@ def build(program: Uv, order: Order, tell: Tell, *, anew: bool = False) -> Built
         sealed = seal.seal(order.target, record_of(order.root, order.key))
     count = len(locks.packages(order.lock, order.python.version))
     return Built(order.target, sealed, count, time.monotonic() - started)
+
+
+def is_whole(root: Path, key: str, sealed: str) -> bool:
+    """A folder of that name was complete when it appeared; one that was sealed must still be what it was."""
+    folder = root / key
+    if not (folder / "bin" / "python").exists():
+        return False
+    return not sealed or seal.difference(folder, record_of(root, key), sealed) is None
 
 
 def set_aside(root: Path, key: str) -> Path:
@@ -86,14 +94,6 @@ def progress(root: Path, key: str) -> int:
 
 def _drafts(root: Path, key: str) -> Iterator[Path]:
     return root.glob(f".draft-{key[:12]}-*")
-
-
-def _is_there(order: Order) -> bool:
-    """A folder of that name was complete when it appeared; one that was sealed must still be what it was."""
-    if not order.target.is_dir():
-        return False
-    record = record_of(order.root, order.key)
-    return not order.seal or seal.difference(order.target, record, order.seal) is None
 
 
 @contextlib.contextmanager

@@ -63,12 +63,12 @@ def ask(path: Path) -> Python | None:
             stdin=subprocess.DEVNULL,
         )
         full, implementation, base = json.loads(said.stdout)
-        version = Version(full)
+        version, program = Version(full), Path(base).resolve()
     except (OSError, subprocess.SubprocessError, ValueError, InvalidVersion):
         return None
     if implementation != "CPython":
         return None
-    return Python(f"{version.major}.{version.minor}", full, Path(base).resolve())
+    return Python(f"{version.major}.{version.minor}", full, program)
 
 
 def _configured(pair: str) -> Python:

@@ -1,7 +1,10 @@
 """Writes a tool's output into a row's log while it comes, often enough to be read live."""
 
+import contextlib
 import time
 from typing import Any
+
+from django.db import OperationalError
 
 from worker.environments.leases import Rows
 
@@ -21,12 +24,13 @@ class LiveLog:
 
     def __call__(self, line: str) -> None:
         if line:
-            self._text = f"{self._text}{line}\n"[-MOST_CHARACTERS:].replace("\0", "")
+            self._text = f"{self._text}{line}\n"[-MOST_CHARACTERS:]
             self._is_behind = True
         if self._is_behind and time.monotonic() - self._written_at > PAUSE_SECONDS:
             self.flush()
 
     def flush(self) -> None:
-        self._row.update(log=self._text)
+        with contextlib.suppress(OperationalError):  # a busy database is no reason to give up a build
+            self._row.update(log=self._text)
         self._is_behind = False
         self._written_at = time.monotonic()

@@ -11,8 +11,8 @@ from django.utils import timezone
 from accounts.work import ask_on_commit
 from serving.environments import platform_packages, service
 from serving.models import Environment, Resolution, Revision
-from worker.environments import build, host
-from worker.environments.problems import PASSING, EnvironmentProblem
+from worker.environments import build, host, problems
+from worker.environments.problems import EnvironmentProblem
 
 PAUSE_AFTER_FAILURE = timedelta(seconds=30)
 USED_EVERY = timedelta(minutes=10)
@@ -104,7 +104,7 @@ def _usable(row: Environment) -> Preparation | None:
 def _failed(row: Resolution | Environment, task: str) -> Preparation:
     """Final, or after a pause tried again by itself."""
     failure = row.failure or {"code": "WorkerFailed", "reason": "It failed without a word.", "evidence": ""}
-    if failure["code"] not in PASSING:
+    if not problems.passes(failure):
         return Preparation(False, failure["reason"], failure)
     if timezone.now() - row.lease_until > PAUSE_AFTER_FAILURE:
         rows: Any = type(row)._default_manager

@@ -1,9 +1,20 @@
 """What can go wrong with an environment, in a code for programs, a sentence and the tool's own words."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 MOST_EVIDENCE = 8000
-PASSING = {"IndexUnreachable", "NoSpace", "EnvironmentTimeout", "UvMissing", "ModelServerMissing"}
+MOST_TRIES = 5
+PASSING = {
+    "EnvironmentTimeout",
+    "IndexUnreachable",
+    "ModelServerMissing",
+    "NoSpace",
+    "UvMissing",
+    "WorkerFailed",
+}
+BY_ITSELF = "it is tried again by itself"
 UNREACHABLE = (
     "Failed to fetch",
     "error sending request",
@@ -14,16 +25,42 @@ UNREACHABLE = (
 
 
 class EnvironmentProblem(Exception):
-    """`code` is one of the failure codes users see; `evidence` the words of the tool."""
+    """`code` is one of the failure codes users see; `evidence` the words of the tool.
 
-    def __init__(self, code: str, reason: str, evidence: str = "") -> None:
+    `tries` counts those that ended so one after the other, where that matters.
+    """
+
+    def __init__(self, code: str, reason: str, evidence: str = "", *, tries: int = 1) -> None:
         super().__init__(reason)
         self.code = code
-        self.reason = reason
-        self.evidence = evidence[-MOST_EVIDENCE:]
+        self.reason = _text(reason)
+        self.evidence = _text(evidence)[-MOST_EVIDENCE:]
+        self.tries = tries
 
-    def as_json(self) -> dict[str, str]:
-        return {"code": self.code, "reason": self.reason, "evidence": self.evidence}
+    def as_json(self) -> dict[str, Any]:
+        return {"code": self.code, "reason": self.reason, "evidence": self.evidence, "tries": self.tries}
+
+
+def passes(failure: Mapping[str, Any]) -> bool:
+    """Whether it may help to try again after a while."""
+    return failure["code"] in PASSING and failure.get("tries", 1) < MOST_TRIES
+
+
+def of_surprise(error: Exception, before: Mapping[str, Any] | None) -> EnvironmentProblem:
+    """What nobody foresaw, such as a locked database; `before` is the failure that the row had."""
+    code = "WorkerFailed"
+    tries = before.get("tries", 1) + 1 if before and before["code"] == code else 1
+    then = BY_ITSELF if tries < MOST_TRIES else "its log says more"
+    reason = f"The worker could not go on: {error}; {then}."
+    return EnvironmentProblem(code, reason, repr(error), tries=tries)
+
+
+def of_rebuilding(problem: EnvironmentProblem) -> EnvironmentProblem:
+    """The same where an environment was there before, which nothing has happened to."""
+    reason = problem.reason.replace(BY_ITSELF, "rebuild it later")
+    return EnvironmentProblem(
+        problem.code, f"It could not be built anew and stays as it was. {reason}", problem.evidence
+    )
 
 
 def of_resolving(
@@ -67,7 +104,7 @@ def _of_surroundings(words: str) -> EnvironmentProblem | None:
         reason = "The platform's disk is full; free some space or remove environments that nobody uses."
         return EnvironmentProblem("NoSpace", reason, words)
     if any(each in words for each in UNREACHABLE):
-        reason = "The package index could not be reached; it is tried again by itself."
+        reason = f"The package index could not be reached; {BY_ITSELF}."
         return EnvironmentProblem("IndexUnreachable", reason, words)
     return None
 
@@ -94,3 +131,8 @@ def _sentence(words: str) -> str:
     cause = words.partition("cause: ")[2] or words.partition("error: ")[2] or words
     line = " ".join(cause.partition("hint:")[0].split())[:600]
     return line if line.endswith(".") else f"{line}."
+
+
+def _text(words: str) -> str:
+    """As a database takes it: without NUL bytes and halves of characters, which output and file names may have."""
+    return words.replace("\0", "").encode(errors="replace").decode()

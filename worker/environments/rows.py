@@ -6,11 +6,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from serving.environments import platform_packages, requirements, service
 from serving.models import Environment, Resolution, Revision
-from worker.environments import build, host, leases, seal
+from worker.environments import build, host, leases, news, problems, seal
 from worker.environments.build import Built, Order
 from worker.environments.live_log import LiveLog
 from worker.environments.problems import EnvironmentProblem
@@ -24,6 +25,7 @@ UNBUILT = [Environment.State.WAITING, Environment.State.BUILDING]
 
 def resolve_row(pk: int) -> Environment | None:
     """Resolve what waits for it; the environment it leads to, or None if there was nothing to do or it failed."""
+    before = _failure_of(Resolution, pk)
     with leases.hold(Resolution, pk, of=UNRESOLVED, to=Resolution.State.RESOLVING) as is_ours:
         if not is_ours:
             return None
@@ -38,7 +40,7 @@ def resolve_row(pk: int) -> Environment | None:
         except EnvironmentProblem as problem:
             _failed(Resolution, pk, problem)
         except Exception as error:
-            _failed(Resolution, pk, _of_surprise(error))
+            _failed(Resolution, pk, problems.of_surprise(error, before))
             raise
         else:
             return _resolved(row, lock)
@@ -52,11 +54,13 @@ def _resolved(row: Resolution, lock: str) -> Environment:
     environment = service.of_lock(row.python, lock)
     Resolution.objects.filter(pk=row.pk).update(state=Resolution.State.DONE, environment=environment)
     Revision.objects.filter(resolution=row, environment=None).update(environment=environment)
+    news.tell(Q(resolution=row))
     return environment
 
 
 def build_row(pk: int, *, anew: bool = False) -> bool:
     """Build what waits for it, or once more what may be corrupt; False if somebody else does or it failed."""
+    before = _failure_of(Environment, pk)
     with leases.hold(Environment, pk, of=UNBUILT, to=Environment.State.BUILDING) as is_ours:
         if not is_ours:
             return False
@@ -65,9 +69,9 @@ def build_row(pk: int, *, anew: bool = False) -> bool:
         try:
             built = build.build(host.tool(), _order(row), tell, anew=anew)
         except EnvironmentProblem as problem:
-            return _failed(Environment, pk, problem)
+            return _unbuilt(row, problem)
         except Exception as error:
-            _failed(Environment, pk, _of_surprise(error))
+            _unbuilt(row, problems.of_surprise(error, before))
             raise
         else:
             return _ready(row, built)
@@ -89,19 +93,35 @@ def _order(row: Environment) -> Order:
 
 def _ready(row: Environment, built: Built) -> bool:
     now = timezone.now()
-    Environment.objects.filter(pk=row.pk).update(
-        state=Environment.State.READY,
+    _is_usable(
+        row,
         path=str(built.path),
         seal=built.seal.digest,
         size_bytes=built.seal.size_bytes,
         package_count=built.package_count,
         build_seconds=built.seconds,
         built_at=now,
-        verified_at=now,
         used_at=now,
     )
     log.info("Environment %s is built in %.1f s", row.key[:12], built.seconds)
     return True
+
+
+def _unbuilt(row: Environment, problem: EnvironmentProblem) -> bool:
+    """A rebuild that fails takes nothing away: what was there before stays in use if it is whole."""
+    if not row.seal or not build.is_whole(host.root(), row.key, row.seal):
+        return _failed(Environment, row.pk, problem)
+    kept = problems.of_rebuilding(problem)
+    _is_usable(row, path=str(host.root() / row.key), failure=kept.as_json())
+    log.warning("Environment %s: %s", row.key[:12], kept.reason)
+    return False
+
+
+@transaction.atomic
+def _is_usable(row: Environment, **changes: Any) -> None:
+    changes |= {"state": Environment.State.READY, "verified_at": timezone.now()}
+    Environment.objects.filter(pk=row.pk).update(**changes)
+    news.tell(Q(environment=row) | Q(environment=None, resolution__environment=row))
 
 
 def verify_row(pk: int) -> str | None:
@@ -151,7 +171,8 @@ def _failed(rows: leases.Rows, pk: int, problem: EnvironmentProblem) -> bool:
     return False
 
 
-def _of_surprise(error: Exception) -> EnvironmentProblem:
-    return EnvironmentProblem(
-        "WorkerFailed", f"The worker could not go on: {error}; its log says more.", repr(error)
-    )
+def _failure_of(rows: leases.Rows, pk: int) -> dict[str, Any] | None:
+    """What it failed of the last time; the lease forgets it."""
+    manager: Any = rows._default_manager
+    found: dict[str, Any] | None = manager.filter(pk=pk).values_list("failure", flat=True).first()
+    return found

@@ -9,15 +9,16 @@ from celery import shared_task
 from serving.models import Environment
 from worker.environments import collect, report, rows
 
-BUILDS_AT_ONCE = 2
+AT_ONCE = 3
 PAUSE_SECONDS = 2.0
-places = threading.BoundedSemaphore(BUILDS_AT_ONCE)  # the worker's other threads are for the servings
+places = threading.BoundedSemaphore(AT_ONCE)  # the worker's other threads are for the servings
 
 
 @shared_task(name="worker.resolve")
 def resolve(resolution_id: int) -> None:
-    """Resolve, then build at once, so that nobody waits for the next look at the serving."""
-    environment = rows.resolve_row(resolution_id)
+    """Resolve if there is a place, then build at once, so that nobody waits for the next look at the serving."""
+    with _place() as is_free:
+        environment = rows.resolve_row(resolution_id) if is_free else None
     if environment is not None and environment.state != Environment.State.READY:
         build_environment.delay(environment.pk)
 
@@ -35,20 +36,26 @@ def rebuild_environment(environment_id: int) -> None:
     with _place() as is_free:
         if is_free:
             rows.build_row(environment_id, anew=True)
-            return
-    rebuild_environment.apply_async((environment_id,), countdown=PAUSE_SECONDS)
+    if not is_free:
+        rebuild_environment.apply_async((environment_id,), countdown=PAUSE_SECONDS)
 
 
 @shared_task(name="worker.verify_environment")
 def verify_environment(environment_id: int) -> None:
-    if rows.verify_row(environment_id) is not None:
+    with _place() as is_free:
+        is_corrupt = is_free and rows.verify_row(environment_id) is not None
+    if not is_free:
+        verify_environment.apply_async((environment_id,), countdown=PAUSE_SECONDS)
+    if is_corrupt:
         rebuild_environment.delay(environment_id)
 
 
 @shared_task(name="worker.collect_environments")
 def collect_environments() -> None:
     """Remove what nobody uses, and look from time to time whether the rest is what was built."""
-    collect.collect()
+    with _place() as is_free:
+        if is_free:
+            collect.collect()
     for environment_id in collect.due_for_verification():
         verify_environment.delay(environment_id)
 
@@ -60,6 +67,7 @@ def report_interpreters() -> None:
 
 @contextlib.contextmanager
 def _place() -> Iterator[bool]:
+    """Whether there is room for one more long piece of work."""
     is_free = places.acquire(blocking=False)
     try:
         yield is_free

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from worker.environments.problems import EnvironmentProblem
+from worker.environments.problems import BY_ITSELF, EnvironmentProblem
 
 Tell = Callable[
     [str], None
@@ -114,7 +114,7 @@ def run(command: list[str], *, directory: Path, tell: Tell, seconds: float) -> F
         output = _follow(process.stdout, tell, time.monotonic() + seconds)
         return Finished(process.wait(timeout=10), output)
     except TimeoutError:
-        reason = f"{Path(command[0]).name} did not finish within {seconds:.0f} seconds; it is tried again by itself."
+        reason = f"{Path(command[0]).name} did not finish within {seconds:.0f} seconds; {BY_ITSELF}."
         raise EnvironmentProblem("EnvironmentTimeout", reason) from None
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -124,7 +124,7 @@ def run(command: list[str], *, directory: Path, tell: Tell, seconds: float) -> F
 
 
 def _follow(stream: IO[bytes], tell: Tell, deadline: float) -> str:
-    """All that comes until the stream ends, each line told when it is whole."""
+    """All that comes until the stream ends, each line told when it is whole; without NUL, which no database takes."""
     held, lines = b"", []
     while True:
         if time.monotonic() > deadline:
@@ -133,7 +133,7 @@ def _follow(stream: IO[bytes], tell: Tell, deadline: float) -> str:
             tell("")
             continue
         chunk = os.read(stream.fileno(), CHUNK)
-        *whole, held = (held + chunk).split(b"\n") if chunk else [held, b""]
+        *whole, held = (held + chunk.replace(b"\0", b"")).split(b"\n") if chunk else [held, b""]
         for line in filter(None, whole):
             lines.append(line.decode(errors="replace"))
             tell(lines[-1])

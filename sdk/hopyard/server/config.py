@@ -79,6 +79,9 @@ class Config:
     manifest: Annotated[
         Path | None, Setting("JSON list of [path, size, sha256] that the artifact's files must be", Path)
     ] = None
+    manifest_dir: Annotated[
+        Path | None, Setting("directory that the manifest is about; ARTIFACT_DIR unless given", Path)
+    ] = None
     artifact_digest: Annotated[str, Setting("sha256 of the manifest", texts.sha256)] = ""
     script_sha256: Annotated[str, Setting("sha256 the script must have", texts.sha256)] = ""
     transformer_sha256: Annotated[str, Setting("sha256 the transformer must have", texts.sha256)] = ""

@@ -42,9 +42,8 @@ def verify(settings: Config) -> Verified:
     nothing to do. Raises Failure ArtifactCorrupt, which names the file and the difference.
     """
     entries = _entries(settings)
-    differences = (
-        _of_artifact(settings.artifact_dir, entries) if settings.artifact_dir and settings.manifest else []
-    )
+    described = settings.manifest_dir or settings.artifact_dir
+    differences = _of_artifact(described, entries) if described and settings.manifest else []
     scripts = [
         (path, sha256)
         for path, sha256 in (
@@ -66,7 +65,7 @@ def _entries(settings: Config) -> Mapping[str, Entry]:
         if digest:
             raise _unsaid("HOPYARD_ARTIFACT_DIGEST is set without HOPYARD_MANIFEST")
         return {}
-    if settings.artifact_dir is None:
+    if settings.manifest_dir is None and settings.artifact_dir is None:
         raise _unsaid("HOPYARD_MANIFEST is set without HOPYARD_ARTIFACT_DIR")
     try:
         text = path.read_bytes()

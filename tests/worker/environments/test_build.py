@@ -1,5 +1,7 @@
 """Locks become environments: whole or not at all, sealed, the same every time."""
 
+import dataclasses
+import shutil
 import subprocess
 import threading
 from pathlib import Path
@@ -8,7 +10,7 @@ import pytest
 
 from serving.environments import locks
 from worker.environments import build, seal
-from worker.environments.build import Order
+from worker.environments.build import Built, Order
 from worker.environments.interpreters import Python
 from worker.environments.problems import EnvironmentProblem
 from worker.environments.uv import Tell, Uv
@@ -17,6 +19,20 @@ from worker.environments.uv import Tell, Uv
 @pytest.fixture
 def order(root: Path, python: Python, small_lock: str) -> Order:
     return Order(root, locks.key("3.11", small_lock), python, small_lock)
+
+
+@pytest.fixture(scope="module")
+def original(tool: Uv, python: Python, small_lock: str, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    root = tmp_path_factory.mktemp("original")
+    order = Order(root, locks.key("3.11", small_lock), python, small_lock)
+    return build.build(tool, order, lambda line: None)
+
+
+@pytest.fixture
+def built(original: Built, order: Order) -> Built:
+    """One that was built before, which each test has for itself."""
+    shutil.copytree(original.path.parent, order.root, symlinks=True)
+    return dataclasses.replace(original, path=order.target)
 
 
 @pytest.fixture
@@ -41,20 +57,19 @@ def test_an_environment_has_its_packages_and_nothing_else(tool: Uv, order: Order
     assert str(order.root) not in "".join(said)
 
 
-def test_two_builds_of_a_lock_have_the_same_seal(tool: Uv, order: Order, difference, said: list[str]) -> None:
-    first = build.build(tool, order, said.append)
+def test_two_builds_of_a_lock_have_the_same_seal(
+    tool: Uv, order: Order, built: Built, difference, said: list[str]
+) -> None:
     again = build.build(tool, order, said.append, anew=True)
-    assert first.seal == again.seal
-    assert difference(first.seal) is None
+    assert built.seal == again.seal
+    assert difference(built.seal) is None
     assert len(list(order.root.glob(".aside-*"))) == 1
 
 
-def test_a_built_one_is_taken_as_it_is(tool: Uv, order: Order, said: list[str]) -> None:
-    build.build(tool, order, said.append)
+def test_a_built_one_is_taken_as_it_is(tool: Uv, order: Order, built: Built, said: list[str]) -> None:
     inode = order.target.stat().st_ino
-    said.clear()
-    build.build(tool, order, said.append)
-    assert (order.target.stat().st_ino, said) == (inode, [])
+    taken = build.build(tool, order, said.append)
+    assert (order.target.stat().st_ino, said, taken.seal) == (inode, [], built.seal)
 
 
 def test_builders_of_the_same_lock_at_once_build_it_once(tool: Uv, order: Order) -> None:
@@ -75,29 +90,29 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("words", CHANGES)
-def test_a_changed_file_is_named_and_mended_by_the_next_build(
-    tool: Uv, order: Order, difference, said: list[str], words: str
-) -> None:
-    built = build.build(tool, order, said.append)
-    site = order.target / "lib/python3.11/site-packages"
-    CHANGES[words](site)
+def test_a_changed_file_is_named(order: Order, built: Built, difference, words: str) -> None:
+    CHANGES[words](order.target / "lib/python3.11/site-packages")
     found = difference(built.seal)
     assert words in found
     assert ("sitecustomize.py" if words == "was not there" else "six.py") in found
-    mended = build.build(tool, Order(**vars(order) | {"seal": built.seal.digest}), said.append)
+
+
+def test_what_was_changed_is_mended_by_the_next_build(
+    tool: Uv, order: Order, built: Built, difference, said: list[str]
+) -> None:
+    CHANGES["is gone"](order.target / "lib/python3.11/site-packages")
+    mended = build.build(tool, dataclasses.replace(order, seal=built.seal.digest), said.append)
     assert mended.seal == built.seal
     assert difference(mended.seal) is None
 
 
-def test_a_flipped_bit_of_the_record_itself_is_noticed(tool: Uv, order: Order, difference, said) -> None:
-    built = build.build(tool, order, said.append)
+def test_a_flipped_bit_of_the_record_itself_is_noticed(order: Order, built: Built, difference) -> None:
     record = build.record_of(order.root, order.key)
     record.write_text(record.read_text().replace("six.py", "sex.py"))
     assert "record" in difference(built.seal)
 
 
-def test_bytecode_may_be_made_anew(tool: Uv, order: Order, difference, said: list[str]) -> None:
-    built = build.build(tool, order, said.append)
+def test_bytecode_may_be_made_anew(order: Order, built: Built, difference) -> None:
     caches = list(order.target.rglob("__pycache__/*.pyc"))
     assert caches
     for cache in caches:

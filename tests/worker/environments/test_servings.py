@@ -12,19 +12,20 @@ from django.conf import LazySettings
 from django.utils import timezone
 from packaging.requirements import Requirement
 
-from serving.environments import locks, queries, service
-from serving.models import Environment, Interpreter, Resolution, Serving
-from tests.waiting import eventually
-from worker.environments import build, collect, host, leases, prepare, rows, tasks
-from worker.environments.interpreters import Python
-from worker.environments.prepare import Preparation
+from accounts.access import Access
+from serving import services
+from serving.environments import locks, queries
+from serving.models import Environment, Interpreter, Serving
+from serving.states import Status
+from tests.worker.environments.steps import Create, environment_of, made
+from worker.environments import build, collect, host, prepare, tasks
 
 log = logging.getLogger(__name__)
-pytestmark = pytest.mark.usefixtures("small_lock")  # an index is reachable
+pytestmark = pytest.mark.usefixtures("small_lock", "known_python")  # an index is reachable
 REQUIREMENTS = "six==1.16.0"
-Create = Callable[..., Serving]
 
 
+@pytest.mark.usefixtures("small_server")
 def test_an_environment_is_built_once_and_taken_by_the_second_serving(
     create: Create, caplog: pytest.LogCaptureFixture, settings: LazySettings, tmp_path: Path
 ) -> None:
@@ -73,6 +74,33 @@ def test_a_replica_in_it_has_the_requirements_the_model_server_and_nothing_of_th
     assert names == {"six"} | {Requirement(need).name for need in host.server().needs}
     assert environment.package_count == len(names)
     assert "+ six==1.16.0" in environment.log or build.record_of(host.root(), environment.key).exists()
+
+
+def test_a_revision_whose_environment_was_collected_is_rolled_back_to_and_runs_in_the_same_one(
+    built: Serving, owner: Access, settle: Callable[..., Serving]
+) -> None:
+    environment = environment_of(built)
+    services.start(access=owner, serving=built)
+    assert settle().status == Status.RUNNING
+    services.stop(access=owner, serving=built)
+    services.update(access=owner, serving=built, changes={"requirements": ""})
+    settle()
+    first = built.revisions.filter(number=1)
+    first.update(environment=None)  # as if nothing named it
+    Environment.objects.filter(pk=environment.pk).update(used_at=timezone.now() - timedelta(days=365))
+    assert collect.collect() == 1
+    assert not Path(environment.path).exists()
+    first.update(environment=environment)
+    assert Environment.objects.get(pk=environment.pk).state == Environment.State.GONE
+
+    rolled_back = services.roll_back(access=owner, serving=built, number=1)
+    assert prepare.ready(rolled_back.current).sentence == "Building the environment"
+    assert made(rolled_back).is_ready
+    rebuilt = environment_of(rolled_back)
+    assert (rebuilt.pk, rebuilt.key, rebuilt.seal) == (environment.pk, environment.key, environment.seal)
+    services.start(access=owner, serving=rolled_back)
+    running = settle()
+    assert (running.status, running.current.number) == (Status.RUNNING, 3)
 
 
 def test_the_platforms_own_packages_are_there_at_once_and_locked(create: Create) -> None:

@@ -180,8 +180,9 @@ class Spawning:
     async def start(self, number: int, link: socket.socket, connections: socket.socket) -> Process:
         ends = [link.fileno(), connections.fileno()]
         words = [str(each) for each in (os.getpid(), number, *ends)]
+        safe = ["-P"] if sys.flags.safe_path else []
         process = subprocess.Popen(
-            [sys.executable, "-c", ENTRY, *words, *self._argv], pass_fds=ends, env=self._environment
+            [sys.executable, *safe, "-c", ENTRY, *words, *self._argv], pass_fds=ends, env=self._environment
         )
 
         async def reap() -> int:
