@@ -2,8 +2,10 @@
 
 import logging
 import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from celery import shared_task
+from celery import Task, shared_task
 from django.db.models import Q
 
 from models_registry import services as registry
@@ -11,6 +13,7 @@ from models_registry.incoming import services as incoming
 from serving.models import Preflight, Replica, Serving
 from serving.states import ReplicaState, Status
 from worker import following, installed, keys, preflight, reconcile, retention
+from worker.deployers.base import Deployer
 
 log = logging.getLogger(__name__)
 
@@ -21,37 +24,43 @@ AT_REST = (Status.CREATED, Status.STOPPED)
 
 @shared_task(name="worker.reconcile")
 def reconcile_serving(serving_id: int, chain: str = "", tries: int = 0) -> None:
-    """Take a step and, while the serving has not settled, another one later.
-
-    The steps of a serving form one chain: a newer call takes it over, and the older one ends by itself.
-    """
-    if chain and not Serving.objects.filter(pk=serving_id, chain=chain).exists():
-        return
-    try:
-        if reconcile.step(serving_id, installed.deployer()):
-            return
-    except Exception:
-        log.exception("A step for serving %s failed", serving_id)
-    chain = secrets.token_hex(16)
-    if Serving.objects.filter(pk=serving_id).update(chain=chain):
-        wait = min(FIRST_WAIT_SECONDS * 1.2**tries, LONGEST_WAIT_SECONDS)
-        reconcile_serving.apply_async((serving_id, chain, tries + 1), countdown=wait)
+    """Bring a serving closer to its wish until it has settled."""
+    _go_on(reconcile_serving, Serving, reconcile.step, _Link(serving_id, chain, tries))
 
 
 @shared_task(name="worker.preflight")
 def make_preflight(preflight_id: int, chain: str = "", tries: int = 0) -> None:
-    """As reconcile_serving, for a pre-flight."""
-    if chain and not Preflight.objects.filter(pk=preflight_id, chain=chain).exists():
+    """Bring a pre-flight closer to its end."""
+    _go_on(make_preflight, Preflight, preflight.step, _Link(preflight_id, chain, tries))
+
+
+@dataclass(frozen=True)
+class _Link:
+    """The steps for a row form one chain: a newer call takes it over, and the older one ends by itself."""
+
+    key: int
+    chain: str
+    tries: int
+
+
+def _go_on(
+    task: "Task[..., None]",
+    rows: type[Serving | Preflight],
+    step: Callable[[int, Deployer], bool],
+    link: _Link,
+) -> None:
+    """Take a step and, while the row has not settled, another one later."""
+    if link.chain and not rows.objects.filter(pk=link.key, chain=link.chain).exists():
         return
     try:
-        if preflight.step(preflight_id, installed.deployer()):
+        if step(link.key, installed.deployer()):
             return
     except Exception:
-        log.exception("A step for pre-flight %s failed", preflight_id)
+        log.exception("A step of %s for %s failed", task.name, link.key)
     chain = secrets.token_hex(16)
-    if Preflight.objects.filter(pk=preflight_id).update(chain=chain):
-        wait = min(FIRST_WAIT_SECONDS * 1.1**tries, LONGEST_WAIT_SECONDS)
-        make_preflight.apply_async((preflight_id, chain, tries + 1), countdown=wait)
+    if rows.objects.filter(pk=link.key).update(chain=chain):
+        wait = min(FIRST_WAIT_SECONDS * 1.2**link.tries, LONGEST_WAIT_SECONDS)
+        task.apply_async((link.key, chain, link.tries + 1), countdown=wait)
 
 
 @shared_task(name="worker.follow_alias")

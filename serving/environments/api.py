@@ -1,5 +1,8 @@
 """REST API: the environments of a project's servings, and the Pythons of the host."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics, status
@@ -7,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api import InProject
-from accounts.models import Scope
+from accounts.models import Project, Scope
 from serving.environments import queries, service
 from serving.environments.serializers import (
     EnvironmentDetailSerializer,
@@ -17,17 +20,21 @@ from serving.environments.serializers import (
 from serving.models import Environment, Interpreter
 
 
+def _shown(project: Project, environments: Sequence[Environment]) -> Any:
+    context = {"uses": queries.uses(project, environments)}
+    return EnvironmentSerializer(environments, many=True, context=context).data
+
+
 class Environments(generics.ListAPIView[Environment], InProject):
     """Those that revisions of the project's servings name, last used first."""
 
     serializer_class = EnvironmentSerializer
     queryset = Environment.objects.none()
 
-    def get_queryset(self) -> QuerySet[Environment]:
-        return queries.environments(self.reach().project)
-
-    def get_serializer_context(self) -> dict[str, object]:
-        return {**super().get_serializer_context(), "project": self.reach().project}
+    def list(self, request: Request, project: str) -> Response:
+        found = self.reach().project
+        page = self.paginate_queryset(queries.environments(found)) or []
+        return self.get_paginated_response(_shown(found, page))
 
 
 class EnvironmentDetail(InProject):
@@ -36,8 +43,9 @@ class EnvironmentDetail(InProject):
     @extend_schema(responses=EnvironmentDetailSerializer)
     def get(self, request: Request, project: str, key: str) -> Response:
         found = self.reach().project
-        shown = EnvironmentDetailSerializer(queries.environment(found, key), context={"project": found})
-        return Response(shown.data)
+        shown = queries.environment(found, key)
+        context = {"uses": queries.uses(found, [shown])}
+        return Response(EnvironmentDetailSerializer(shown, context=context).data)
 
 
 class Verify(InProject):
@@ -46,8 +54,7 @@ class Verify(InProject):
         """Have every file compared with what was built; look at `verified_at` and `failure` for the outcome."""
         access = self.reach(Scope.WRITE)
         asked = service.verify(access=access, environment=queries.environment(access.project, key))
-        shown = EnvironmentSerializer(asked, context={"project": access.project})
-        return Response(shown.data, status=status.HTTP_202_ACCEPTED)
+        return Response(_shown(access.project, [asked])[0], status=status.HTTP_202_ACCEPTED)
 
 
 class Rebuild(InProject):
@@ -56,8 +63,7 @@ class Rebuild(InProject):
         """Have it built anew from its lock."""
         access = self.reach(Scope.WRITE)
         asked = service.rebuild(access=access, environment=queries.environment(access.project, key))
-        shown = EnvironmentSerializer(asked, context={"project": access.project})
-        return Response(shown.data, status=status.HTTP_202_ACCEPTED)
+        return Response(_shown(access.project, [asked])[0], status=status.HTTP_202_ACCEPTED)
 
 
 class Interpreters(generics.ListAPIView[Interpreter], InProject):

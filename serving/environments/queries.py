@@ -1,9 +1,10 @@
 """Reads over environments; a project sees those that its servings name and no others."""
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from accounts.models import Project
 from serving.environments import locks, skew
@@ -25,11 +26,12 @@ class Use:
 
 
 def environments(project: Project) -> QuerySet[Environment]:
-    """Those of the project's revisions, last used first."""
+    """Those of the project's revisions, last used first; a log is fetched where it is looked at."""
     named = Revision.objects.filter(serving__project=project, serving__is_deleted=False)
+    resolved = Resolution.objects.filter(pk__in=named.values("resolution"))
     return Environment.objects.filter(
-        Q(pk__in=named.values("environment")) | Q(resolutions__in=named.values("resolution"))
-    ).distinct()
+        Q(pk__in=named.values("environment")) | Q(pk__in=resolved.values("environment"))
+    ).defer("log")
 
 
 def environment(project: Project, key: str) -> Environment:
@@ -40,19 +42,16 @@ def environment(project: Project, key: str) -> Environment:
     return found
 
 
-def uses(project: Project, environment: Environment) -> list[Use]:
-    named = _revisions(project, environment)
-    by_serving: dict[Serving, list[Revision]] = {}
-    for revision in named:
-        by_serving.setdefault(revision.serving, []).append(revision)
-    return [
-        Use(
-            serving,
-            tuple(each.number for each in found),
-            any(each.pk == serving.revision_id for each in found),
-        )
-        for serving, found in sorted(by_serving.items(), key=lambda pair: pair[0].name.lower())
-    ]
+def uses(project: Project, environments: Collection[Environment]) -> dict[int, list[Use]]:
+    """Who in the project uses each of them, by the environments' ids."""
+    revisions: dict[int, list[Revision]] = {each.pk: [] for each in environments}
+    own = Revision.objects.filter(serving__project=project, serving__is_deleted=False)
+    named = own.filter(Q(environment__in=revisions) | Q(resolution__environment__in=revisions))
+    found = named.select_related("serving").annotate(resolved=F("resolution__environment"))
+    for revision in found.order_by("-number"):
+        for pk in revisions.keys() & {revision.environment_id, revision.resolved}:
+            revisions[pk].append(revision)
+    return {pk: _by_serving(named) for pk, named in revisions.items()}
 
 
 def packages(environment: Environment) -> list[Package]:
@@ -109,10 +108,19 @@ def build_tag(revision: Revision) -> str:
     )
 
 
-def _revisions(project: Project, environment: Environment) -> QuerySet[Revision]:
-    own = Revision.objects.filter(serving__project=project, serving__is_deleted=False)
-    named = Q(environment=environment) | Q(resolution__environment=environment)
-    return own.filter(named).select_related("serving").order_by("-number")
+def _by_serving(revisions: list[Revision]) -> list[Use]:
+    """By the servings' names."""
+    grouped: dict[Serving, list[Revision]] = {}
+    for revision in revisions:
+        grouped.setdefault(revision.serving, []).append(revision)
+    return [
+        Use(
+            serving,
+            tuple(each.number for each in found),
+            any(each.pk == serving.revision_id for each in found),
+        )
+        for serving, found in sorted(grouped.items(), key=lambda pair: pair[0].name.lower())
+    ]
 
 
 def _facts(environment: Environment) -> tuple[object, ...]:

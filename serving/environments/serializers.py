@@ -22,7 +22,10 @@ class EnvironmentFailureSerializer(serializers.Serializer[Any]):
 
 
 class EnvironmentSerializer(serializers.ModelSerializer[Environment]):
-    """An environment; `key` is the sha256 of its Python and lock, `seal` that of all its files."""
+    """An environment; `key` is the sha256 of its Python and lock, `seal` that of all its files.
+
+    The context holds `uses`, as the query of that name gives them.
+    """
 
     failure = EnvironmentFailureSerializer(allow_null=True)
     is_locked = serializers.SerializerMethodField()
@@ -52,8 +55,7 @@ class EnvironmentSerializer(serializers.ModelSerializer[Environment]):
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_servings(self, environment: Environment) -> list[str]:
-        uses = queries.uses(self.context["project"], environment)
-        return [use.serving.name for use in uses]
+        return [use.serving.name for use in self.context["uses"][environment.pk]]
 
 
 class EnvironmentDetailSerializer(EnvironmentSerializer):

@@ -1,5 +1,6 @@
 """What templates show of an environment and of the way there."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from accounts.models import Project
@@ -27,10 +28,10 @@ class Row:
     is_platforms: bool
 
 
-def row(project: Project, environment: Environment) -> Row:
-    is_platforms = platform_packages.now().key == environment.key
-    badge = BADGES[environment.state]
-    return Row(environment, queries.uses(project, environment), badge, is_platforms)
+def rows(project: Project, environments: Collection[Environment]) -> list[Row]:
+    own = platform_packages.now().key
+    uses = queries.uses(project, environments)
+    return [Row(each, uses[each.pk], BADGES[each.state], each.key == own) for each in environments]
 
 
 class Build:

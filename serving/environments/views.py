@@ -14,7 +14,7 @@ from accounts.access import Access
 from accounts.models import Scope
 from accounts.pages import PageRequest
 from serving.environments import changes, queries, service
-from serving.environments.showing import Build, row
+from serving.environments.showing import Build, rows
 from serving.errors import NoSuchServing, ServingError
 from serving.models import Environment
 from serving.views.loading import load as load_serving
@@ -41,7 +41,7 @@ def environments(request: PageRequest, project: str) -> HttpResponse:
     found = access.project(request, project)
     context = {
         "access": found,
-        "rows": [row(found.project, each) for each in queries.environments(found.project)],
+        "rows": rows(found.project, queries.environments(found.project)),
         "interpreters": queries.interpreters(),
         "tag": queries.list_tag(found.project),
     }
@@ -59,7 +59,7 @@ def environment(request: PageRequest, project: str, key: str) -> HttpResponse:
     found, shown = _load(request, project, key)
     context = {
         "access": found,
-        "row": row(found.project, shown),
+        "row": rows(found.project, [shown])[0],
         "environment": shown,
         "packages": queries.packages(shown),
         "lines": queries.log_lines(shown),

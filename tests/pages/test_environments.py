@@ -47,9 +47,7 @@ def test_the_list_says_what_is_built_for_whom(environment: Environment, vera: Pa
     assert "/usr/bin/python3.12" not in content
 
 
-def test_a_longer_list_takes_no_more_queries(
-    environment: Environment, owner: Access, bob: Pages
-) -> None:
+def test_a_longer_list_takes_no_more_queries(environment: Environment, owner: Access, bob: Pages) -> None:
     counts = []
     for name in ("two", "three", "four", "five"):
         wanted = Settings(name=name, script=SCRIPT, requirements=f"six # {name}\niniconfig")

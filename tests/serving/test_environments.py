@@ -109,6 +109,9 @@ def test_names_versions_extras_markers_hashes_and_comments_are_understood() -> N
         ("six == ", "is no requirement"),
         ("what is this", "is no requirement"),
         ("; rm -rf /", "has an option"),
+        ("x @" + " " * 60_000 + "h", "may have 2000 characters"),
+        (f"x; {'(' * 5000}{')' * 5000}", "may have 2000 characters"),
+        (f"x; {'(' * 900}python_version>'3'{')' * 900}", "parentheses"),
     ],
 )
 def test_what_could_touch_the_host_is_refused_by_line(line: str, sentence: str) -> None:
@@ -237,15 +240,14 @@ def test_the_api_lists_environments_with_their_users(environment: Environment, a
     assert api.get(f"{URL}abc/").status_code == 404
 
 
-def test_a_longer_list_takes_no_more_queries(
-    environment: Environment, owner: Access, api: APIClient
-) -> None:
+def test_a_longer_list_takes_no_more_queries(environment: Environment, owner: Access, api: APIClient) -> None:
     counts = []
     for name in ("two", "three", "four", "five"):
         wanted = Settings(name=name, script="Models/iris/1/predictor.py", requirements=f"numpy # {name}\nsix")
         other, _ = services.create(access=owner, wanted=wanted)
         made = service.of_lock("3.11", LOCK.replace("2.4.6", f"2.4.{len(counts)}"))
         other.revisions.update(environment=made)
+        api.get(URL)  # the first use of a key is written down
         with CaptureQueriesContext(connection) as queries_made:
             listed = api.get(URL).json()["items"]
         assert [name] in [each["servings"] for each in listed]
@@ -298,3 +300,8 @@ def test_one_that_is_being_built_is_neither_rebuilt_nor_verified(
             "being built" in answer.json()["error"]["message"]
             or "building" in answer.json()["error"]["message"]
         )
+
+
+def test_a_line_with_the_hashes_of_a_hundred_wheels_is_taken() -> None:
+    hashes = " ".join(f"--hash=sha256:{number:064x}" for number in range(100))
+    assert len(requirements.parse(f"six==1.0 {hashes}\t# of all wheels")[0].hashes) == 100

@@ -7,7 +7,7 @@ from serving.models import Preflight, Revision, Serving
 
 
 def tell(named: Q) -> None:
-    """Have the servings that want a revision of these looked at, and their pre-flights that lacked packages made anew."""
+    """Have the servings that want these looked at, and their pre-flights that lacked packages made anew."""
     living = Serving.objects.filter(is_deleted=False)
     wanted = Revision.objects.filter(named, pk__in=living.values("revision"))
     red = Preflight.objects.filter(state=Preflight.State.FAILED, pk__in=wanted.values("preflight"))

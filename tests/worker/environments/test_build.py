@@ -61,7 +61,7 @@ def test_two_builds_of_a_lock_have_the_same_seal(
     tool: Uv, order: Order, built: Built, difference, said: list[str]
 ) -> None:
     again = build.build(tool, order, said.append, anew=True)
-    assert built.seal == again.seal
+    assert built.seal.digest == again.seal.digest
     assert difference(built.seal) is None
     assert len(list(order.root.glob(".aside-*"))) == 1
 
@@ -102,7 +102,7 @@ def test_what_was_changed_is_mended_by_the_next_build(
 ) -> None:
     CHANGES["is gone"](order.target / "lib/python3.11/site-packages")
     mended = build.build(tool, dataclasses.replace(order, seal=built.seal.digest), said.append)
-    assert mended.seal == built.seal
+    assert mended.seal.digest == built.seal.digest
     assert difference(mended.seal) is None
 
 

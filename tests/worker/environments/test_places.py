@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from serving.models import Environment
 from tests.waiting import eventually
 from worker.environments import collect, rows, tasks
 
@@ -59,7 +58,8 @@ def test_no_task_takes_more_than_its_places(slow: Slow, later: list[str], task) 
     with ThreadPoolExecutor(THREADS) as threads:
         running = [threads.submit(task) for _ in range(THREADS)]
         eventually(lambda: sum(each.done() for each in running) == THREADS - tasks.AT_ONCE)
-        assert slow.at_work == tasks.AT_ONCE <= 3
+        eventually(lambda: slow.at_work == tasks.AT_ONCE)
+        assert tasks.AT_ONCE <= 3
         slow.gate.set()
     for each in running:
         each.result()
@@ -78,4 +78,3 @@ def test_they_share_the_places_and_those_who_press_a_button_are_not_forgotten(
     assert later == ["worker.verify_environment", "worker.rebuild_environment"]
     for each in running:
         each.result()
-    assert Environment.State.WAITING not in later

@@ -47,10 +47,9 @@ def test_an_environment_is_built_once_and_taken_by_the_second_serving(
     assert took_again < took / 10
     assert Environment.objects.get(pk=environment_of(first).pk).build_seconds > 0.1
     assert environment_of(second) == environment_of(first)
-    assert [use.serving.name for use in queries.uses(first.project, environment_of(first))] == [
-        "iris",
-        "other",
-    ]
+    environment = environment_of(first)
+    uses = queries.uses(first.project, [environment])[environment.pk]
+    assert [use.serving.name for use in uses] == ["iris", "other"]
 
 
 def test_a_replica_in_it_has_the_requirements_the_model_server_and_nothing_of_the_platform(

@@ -10,6 +10,7 @@ from django.utils import timezone
 from serving.models import Environment, Serving
 from tests.waiting import eventually
 from tests.worker.environments.steps import Create, environment_of, made
+from worker import lease
 from worker.environments import collect, leases, prepare, rows
 
 pytestmark = pytest.mark.usefixtures("small_lock", "small_server", "known_python")
@@ -42,10 +43,9 @@ def test_one_builds_while_the_other_goes_on(built: Serving) -> None:
 
 def test_a_lease_is_renewed_while_the_work_lasts(built: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = environment_of(built)
-    monkeypatch.setattr(leases, "RENEWED_EVERY_SECONDS", 0.01)
     ready = [Environment.State.READY]
     renewals = []
-    monkeypatch.setattr(leases, "_renew", lambda mine, is_over: renewals.append(mine) or is_over.wait(5))
+    monkeypatch.setattr(lease, "_renew", lambda mine, _, is_over: renewals.append(mine) or is_over.wait(5))
     with leases.hold(Environment, environment.pk, of=ready, to=Environment.State.BUILDING) as is_ours:
         assert is_ours
         eventually(lambda: renewals)
