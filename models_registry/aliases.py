@@ -72,12 +72,13 @@ def remove(*, access: Access, model: RegisteredModel, name: str) -> None:
 
 def standing(version: ModelVersion) -> list[Standing]:
     """Every alias of the version's model, those of the version itself first."""
+    followers = queries.all_followers(version.model)
     found = [
         Standing(
             name=alias.name,
             number=alias.version.number,
             is_here=alias.version_id == version.pk,
-            followers=queries.followers(version.model, alias.name),
+            followers=followers.get(alias.name, []),
         )
         for alias in version.model.aliases.select_related("version")
     ]

@@ -12,10 +12,10 @@ from rest_framework.response import Response
 
 from accounts.api import InProject
 from accounts.models import Scope
-from models_registry import artifacts, describing, downloads, paths, queries, services
+from models_registry import artifacts, copying, describing, downloads, paths, queries, services
 from models_registry.errors import RegistryError
 from models_registry.incoming import queries as incoming
-from models_registry.incoming.bodies import RawBody, receive
+from models_registry.incoming.bodies import RawBody, received
 from models_registry.incoming.serializers import DraftSerializer
 from models_registry.models import Artifact, ModelVersion, ProjectFile, RegisteredModel
 from models_registry.serializers import (
@@ -135,7 +135,7 @@ class InUpload(InProject):
 class UploadDetail(InUpload):
     @extend_schema(responses=DraftSerializer)
     def get(self, request: Request, project: str, upload: str) -> Response:
-        return Response(DraftSerializer(queries.draft(self.reach().project, upload)).data)
+        return Response(DraftSerializer(queries.draft(self.reach().project, upload, whole=True)).data)
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, project: str, upload: str) -> Response:
@@ -152,7 +152,8 @@ class UploadFile(InUpload):
     def put(self, request: Request, project: str, upload: str, path: str) -> Response:
         draft = self.draft()
         paths.clean(path)
-        file = services.add_file(draft=draft, path=path, blob=receive(request, draft.model.project))
+        with received(request, draft.model.project) as blob:
+            file = services.add_file(draft=draft, path=path, blob=blob)
         return Response(FileSerializer(file).data, status=status.HTTP_201_CREATED)
 
 
@@ -164,7 +165,7 @@ class UploadCopy(InUpload):
         draft = self.draft()
         given = CopySerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        return Response({"files": services.copy_into(draft=draft, source=given.validated_data["source"])})
+        return Response({"files": copying.into_draft(draft=draft, source=given.validated_data["source"])})
 
 
 class UploadFinalise(InUpload):
@@ -205,8 +206,8 @@ class FileDetail(InProject):
     def put(self, request: Request, project: str, path: str) -> Response:
         access = self.reach(Scope.WRITE)
         paths.resource(path)
-        blob = receive(request, access.project)
-        file, is_new = services.save_file(access=access, path=path, blob=blob)
+        with received(request, access.project) as blob:
+            file, is_new = services.save_file(access=access, path=path, blob=blob)
         return Response(FileSerializer(file).data, status=201 if is_new else 200)
 
     @extend_schema(responses={204: None})

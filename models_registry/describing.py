@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.access import Access
 from accounts.services import record
-from models_registry import tags
+from models_registry import metrics, tags
 from models_registry.errors import NoSuchThing, RegistryError
 from models_registry.models import ModelVersion
 
@@ -54,7 +54,7 @@ def checked(said: Said) -> dict[str, Any]:
     return {
         "description": said.get("description") or "",
         "framework": said.get("framework") or "",
-        "metrics": said.get("metrics") or {},
+        "metrics": metrics.checked(said.get("metrics") or {}),
         "tags": tags.checked(said.get("tags") or {}),
         "packages": _packages(said.get("packages") or {}),
         "provenance": _provenance(said.get("provenance") or {}),
@@ -80,6 +80,8 @@ def change(*, access: Access, version: ModelVersion, changes: Changes) -> None:
     locked = ModelVersion.objects.select_for_update().filter(pk=version.pk).first()
     if locked is None:
         raise NoSuchThing(f"{version} has just been deleted.")
+    if "metrics" in changes:
+        metrics.checked(changes["metrics"])
     if "tags" in changes:
         tags.checked(changes["tags"])
     changed = [name for name, value in changes.items() if getattr(locked, name) != value]

@@ -1,12 +1,12 @@
 """The forms of exporting a model and uploading resources."""
 
-import math
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 
-from models_registry import paths, uploads
+from models_registry import metrics, paths, uploads
+from models_registry.errors import RegistryError
 from models_registry.models import model_name
 
 
@@ -36,13 +36,16 @@ class MetricsField(forms.CharField):
     widget = forms.Textarea(attrs={"rows": 3, "placeholder": "accuracy=0.97", "spellcheck": "false"})
 
     def to_python(self, value: Any) -> dict[str, Any]:  # type: ignore[override]
-        metrics = {}
+        said = {}
         for line in filter(None, map(str.strip, (value or "").splitlines())):
             name, equals, text = (part.strip() for part in line.partition("="))
             if not (name and equals and text):
-                raise ValidationError(f"Write “{line}” as name=value.")
-            metrics[name] = _number_or_text(text)
-        return metrics
+                raise ValidationError(f"Write “{line[:80]}” as name=value.")
+            said[name] = _number_or_text(text)
+        try:
+            return metrics.checked(said)
+        except RegistryError as error:
+            raise ValidationError(str(error)) from None
 
 
 def _number_or_text(text: str) -> float | int | str:
@@ -51,7 +54,7 @@ def _number_or_text(text: str) -> float | int | str:
             number = kind(text)
         except ValueError:
             continue
-        return number if math.isfinite(number) else text
+        return number if abs(number) <= metrics.LARGEST else text
     return text
 
 

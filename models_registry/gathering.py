@@ -5,15 +5,19 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from accounts.models import Project
-from models_registry import archives, paths, quota, storage
-from models_registry.models import Blob
+from models_registry import archives, leftovers, paths, quota, storage
+from models_registry.models import Blob, IncomingFile
 
 
 class Gathering:
-    """A context: `found` are the files so far; leaving it by an exception forgets the bytes that were new."""
+    """A context: `found` are the files so far; leaving it by an exception forgets the bytes that were new.
 
-    def __init__(self, project: Project) -> None:
-        self.meter = quota.Meter(project)
+    `instead_of` is the archive they come out of, whose place they take.
+    """
+
+    def __init__(self, project: Project, *, instead_of: IncomingFile | None = None) -> None:
+        self.project = project
+        self.meter = quota.Meter(project, instead_of=instead_of)
         self.found: list[tuple[str, Blob]] = []
         self.ours: dict[str, Blob] = {}
 
@@ -23,8 +27,10 @@ class Gathering:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for blob in self.ours.values() if error else ():
-            storage.forget(blob)
+        if error:
+            for blob in self.ours.values():
+                storage.forget(blob)
+            leftovers.remember(self.project, {blob.pk for _, blob in self.found})
 
     def add(self, path: str, pieces: Iterable[bytes]) -> None:
         path = paths.clean(path)

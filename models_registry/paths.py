@@ -10,6 +10,7 @@ RESOURCES = "Resources"
 ARTIFACTS = "artifacts"
 LONGEST = 500
 LONGEST_NAME = 200
+UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # among them what makes a name read backwards
 VERSIONED = re.compile(
     r"Models/(?P<model>[a-zA-Z0-9_]+)/(?P<number>[1-9][0-9]{0,8})/(?P<inside>.+)", re.ASCII
 )
@@ -35,7 +36,7 @@ def clean(path: str) -> str:
         raise BadPath("The file has no name.")
     if len(path) > LONGEST:
         raise BadPath(f"A path has at most {LONGEST} characters; this one has {len(path)}.")
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in path):
+    if any(unicodedata.category(character) in UNSEEN for character in path):
         raise BadPath("A path may not hold control characters.")
     if "\\" in path:
         raise BadPath(f"Write {path!r} with forward slashes.")

@@ -34,7 +34,7 @@ def models(project: Project) -> QuerySet[RegisteredModel]:
         RegisteredModel.objects.filter(project=project)
         .annotate(latest=Max("versions__number", filter=ready), version_count=Count("versions", filter=ready))
         .filter(version_count__gt=0)
-        .prefetch_related("aliases__version")
+        .prefetch_related("aliases__version", "aliases__set_by")
         .order_by("name")
     )
 
@@ -95,21 +95,35 @@ def alias(model: RegisteredModel, name: str) -> Alias:
 
 def followers(model: RegisteredModel, alias: str) -> list[str]:
     """The servings whose wanted revision follows an alias."""
+    return all_followers(model).get(alias, [])
+
+
+def all_followers(model: RegisteredModel) -> dict[str, list[str]]:
+    """The servings that follow an alias of the model, by alias."""
     following = ModelVersion.objects.filter(
         model=model,
-        revisions__alias=alias,
         revisions__serving__revision=F("revisions__pk"),
         revisions__serving__is_deleted=False,
-    )
-    return sorted(set(following.values_list("revisions__serving__name", flat=True)))
+    ).exclude(revisions__alias="")
+    found: dict[str, set[str]] = {}
+    for alias, serving in following.values_list("revisions__alias", "revisions__serving__name"):
+        found.setdefault(alias, set()).add(serving)
+    return {alias: sorted(names) for alias, names in found.items()}
 
 
-def draft(project: Project, upload: str) -> ModelVersion:
-    found = (
-        ModelVersion.objects.filter(model__project=project, state=ModelVersion.State.DRAFT, upload=upload)
-        .select_related("model")
-        .first()
-    )
+def followed(version: ModelVersion) -> list[str]:
+    """For each alias of a version that servings follow: which ones, in words."""
+    following = all_followers(version.model)
+    names = version.aliases.filter(name__in=following).values_list("name", flat=True)
+    return [f"{name} is followed by {', '.join(following[name])}" for name in names]
+
+
+def draft(project: Project, upload: str, *, whole: bool = False) -> ModelVersion:
+    """An upload that is not finished; the whole of it, with its files, to be shown."""
+    drafts = ModelVersion.objects.filter(state=ModelVersion.State.DRAFT).select_related("model")
+    if whole:
+        drafts = drafts.prefetch_related("files__blob__report")
+    found = drafts.filter(model__project=project, upload=upload).first()
     if found is None:
         raise NoSuchThing("This upload is finished, was discarded or never began; begin a new one.")
     return found
@@ -149,9 +163,12 @@ def number_in(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def servings_using(version: ModelVersion) -> list[str]:
+def servings_using(*versions: ModelVersion) -> list[str]:
+    names = ModelVersion.objects.filter(pk__in=[each.pk for each in versions], revisions__isnull=False)
     return list(
-        version.revisions.order_by("serving__name").values_list("serving__name", flat=True).distinct()
+        names.order_by("revisions__serving__name")
+        .values_list("revisions__serving__name", flat=True)
+        .distinct()
     )
 
 
@@ -203,16 +220,17 @@ def manifest_digest_source(files: Iterable[tuple[str, int, str]]) -> bytes:
     return json.dumps(sorted(files), ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def unnamed_blobs() -> QuerySet[Blob]:
+    """Blobs that no file, artifact or revision names."""
+    files = ProjectFile.objects.filter(blob=OuterRef("pk"))
+    lines = ArtifactFile.objects.filter(blob=OuterRef("pk"))
+    return Blob.objects.filter(~Exists(files), ~Exists(lines), revision=None, transforming_revisions=None)
+
+
 def unreferenced_blobs() -> Iterable[Blob]:
-    """Old blobs that no file, artifact or revision names."""
-    named = [
-        ProjectFile.objects.filter(blob=OuterRef("pk")),
-        ArtifactFile.objects.filter(blob=OuterRef("pk")),
-    ]
-    old = Blob.objects.filter(touched_at__lt=timezone.now() - KEPT_UNREFERENCED)
-    for each in named:
-        old = old.filter(~Exists(each))
-    return itertools.islice(old.filter(revision=None, transforming_revisions=None).iterator(), 1000)
+    """Old blobs that nothing names."""
+    old = unnamed_blobs().filter(touched_at__lt=timezone.now() - KEPT_UNREFERENCED)
+    return itertools.islice(old.iterator(), 1000)
 
 
 def abandoned_drafts() -> QuerySet[ModelVersion]:

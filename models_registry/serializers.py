@@ -4,8 +4,9 @@ from typing import Any, cast
 
 from rest_framework import serializers
 
-from models_registry import describing, queries, schema
+from models_registry import describing, metrics, queries, schema
 from models_registry.describing import Changes, Said
+from models_registry.errors import RegistryError
 from models_registry.models import Alias, ModelVersion, ProjectFile, RegisteredModel
 from models_registry.safety.serializers import brief
 
@@ -121,20 +122,14 @@ class ModelSerializer(ModelSummarySerializer):
         return [dict(each) for each in VersionSummarySerializer(queries.versions(model), many=True).data]
 
 
-LARGEST = 1.7e308
-
-
 class MetricsField(serializers.DictField):
     """Numbers or texts by name."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        metrics = super().to_internal_value(data)
-        for name, value in metrics.items():
-            if isinstance(value, bool) or not isinstance(value, int | float | str):
-                raise serializers.ValidationError(f"The metric {name} must be a number or a text.")
-            if not isinstance(value, str) and abs(value) > LARGEST:
-                raise serializers.ValidationError(f"The metric {name} is too large a number.")
-        return metrics
+        try:
+            return metrics.checked(super().to_internal_value(data))
+        except RegistryError as error:
+            raise serializers.ValidationError(str(error)) from None
 
 
 class NewUploadSerializer(serializers.Serializer[ModelVersion]):

@@ -1,5 +1,6 @@
 """Changes to the registry; each is one transaction and leaves nothing half-written."""
 
+import contextlib
 from collections.abc import Iterable
 from typing import Unpack
 
@@ -11,10 +12,10 @@ from django.utils import timezone
 from accounts.access import Access
 from accounts.models import Project
 from accounts.services import record
-from models_registry import describing, paths, queries, quota, storage
+from models_registry import describing, leftovers, paths, queries, quota, storage
 from models_registry.describing import Said
 from models_registry.errors import Empty, InUse, NoSuchThing, RegistryError, VersionExists
-from models_registry.models import Blob, ModelVersion, ProjectFile, RegisteredModel
+from models_registry.models import ArtifactFile, Blob, ModelVersion, ProjectFile, RegisteredModel
 from models_registry.safety.services import want_reports
 
 MOST_FILES = 10_000
@@ -51,9 +52,10 @@ def add_file(*, draft: ModelVersion, path: str, blob: Blob) -> ProjectFile:
 @transaction.atomic
 def add_files(*, draft: ModelVersion, found: Iterable[tuple[str, Blob]]) -> list[ProjectFile]:
     """Put files into a draft, all or none; a path that is there already is replaced."""
-    draft = _still_open(draft)
+    draft = still_open(draft)
     project = draft.model.project
-    tree = paths.Tree(draft.files.values_list("path", flat=True))
+    there = set(draft.files.values_list("path", flat=True))
+    tree = paths.Tree(there)
     blobs = {paths.added_to(tree, path): blob.sha256 for path, blob in found}
     files = [
         ProjectFile(project=project, version=draft, path=path, blob_id=sha256)
@@ -61,44 +63,25 @@ def add_files(*, draft: ModelVersion, found: Iterable[tuple[str, Blob]]) -> list
     ]
     if len(tree) > MOST_FILES:
         raise RegistryError(f"A model version has at most {MOST_FILES} files; pack some of them together.")
-    kept = ProjectFile.objects.bulk_create(
-        files,
-        update_conflicts=True,
-        unique_fields=["version", "path"],
-        update_fields=["blob", "updated_at"],
-    )
+    with leftovers.counted(project, draft.files.filter(path__in=there & blobs.keys())):
+        kept = ProjectFile.objects.bulk_create(
+            files,
+            update_conflicts=True,
+            unique_fields=["version", "path"],
+            update_fields=["blob", "updated_at"],
+        )
     quota.settle(project)
     want_reports(blobs.values())
     return kept
 
 
 @transaction.atomic
-def copy_into(*, draft: ModelVersion, source: str) -> int:
-    """Copy a project file, or the children of a project folder, into a draft; return how many."""
-    project = draft.model.project
-    source = source.rstrip("/")
-    found = queries.children(project, source)
-    if not found:
-        raise NoSuchThing(f"There is nothing at {source} in {project}.")
-    relative = paths.project_relative(source, project.name)
-    inside = [
-        (
-            file.path.rsplit("/", 1)[-1] if file.path == relative else file.path.removeprefix(f"{relative}/"),
-            file.blob,
-        )
-        for file in found
-    ]
-    add_files(draft=draft, found=inside)
-    return len(found)
-
-
-@transaction.atomic
 def finalise(*, access: Access, draft: ModelVersion) -> ModelVersion:
     """Turn a draft into the next version, the asked one, or the new content of an existing one."""
+    _lock(draft.model)
+    draft = still_open(draft)
     if not draft.files.filter(blob__size__gt=0).exists():
         raise Empty("A model version needs at least one file that is not empty; upload it, then finish.")
-    RegisteredModel.objects.select_for_update().filter(pk=draft.model_id).first()
-    draft = _still_open(draft)
     existing = ModelVersion.objects.filter(model=draft.model, state=READY, number=draft.number).first()
     if existing is not None and not draft.may_overwrite:
         _refuse_existing(draft.model, existing.number or 0)
@@ -115,17 +98,28 @@ def finalise(*, access: Access, draft: ModelVersion) -> ModelVersion:
 @transaction.atomic
 def discard(*, draft: ModelVersion) -> None:
     """Drop a draft, and its model if it has nothing else."""
-    model = draft.model
-    draft.delete()
-    _delete_if_bare(model)
+    _lock(draft.model)
+    draft = still_open(draft)
+    with leftovers.counted(draft.model.project, draft.files.all()):
+        draft.delete()
+    _delete_if_bare(draft.model)
 
 
 @transaction.atomic
 def delete_version(*, access: Access, version: ModelVersion) -> None:
+    """Delete a version that nothing serves, and whose aliases nothing follows."""
+    _lock(version.model)
     if names := queries.servings_using(version):
         raise InUse(f"{version} is used by {', '.join(names)}; delete those servings first.")
+    if followed := queries.followed(version):
+        raise InUse(
+            f"{version} is not deleted: its alias {', and '.join(followed)}. Move the alias to another version, or "
+            "edit or delete those servings first."
+        )
+    lines = ArtifactFile.objects.filter(artifact__version=version)
     try:
-        version.delete()
+        with leftovers.counted(access.project, version.files.all(), lines):
+            version.delete()
     except ProtectedError:
         raise InUse(f"{version} has just been taken into use by a serving.") from None
     _delete_if_bare(version.model)
@@ -134,11 +128,15 @@ def delete_version(*, access: Access, version: ModelVersion) -> None:
 
 @transaction.atomic
 def delete_model(*, access: Access, model: RegisteredModel) -> None:
-    names = {name for version in queries.versions(model) for name in queries.servings_using(version)}
-    if names:
-        raise InUse(f"{model} is used by {', '.join(sorted(names))}; delete those servings first.")
+    _lock(model)
+    versions = list(model.versions.select_for_update())  # before the project, as whoever adds files does
+    if names := queries.servings_using(*versions):
+        raise InUse(f"{model} is used by {', '.join(names)}; delete those servings first.")
+    files = ProjectFile.objects.filter(version__model=model)
+    lines = ArtifactFile.objects.filter(artifact__version__model=model)
     try:
-        model.delete()
+        with leftovers.counted(access.project, files, lines):
+            model.delete()
     except ProtectedError:
         raise InUse(f"{model} has just been taken into use by a serving.") from None
     record(project=access.project, actor=access.user.username, action="delete_model", target=model.name)
@@ -163,12 +161,14 @@ def save_files(*, access: Access, found: Iterable[tuple[str, Blob]]) -> list[Pro
 
 
 def _save_file(project: Project, path: str, blob: Blob) -> tuple[ProjectFile, bool]:
-    return ProjectFile.objects.update_or_create(
-        project=project,
-        version=None,
-        path=paths.resource(path),
-        defaults={"blob_id": blob.sha256, "updated_at": timezone.now()},
-    )
+    path = paths.resource(path)
+    with leftovers.counted(project, queries.free_files(project).filter(path=path)):
+        return ProjectFile.objects.update_or_create(
+            project=project,
+            version=None,
+            path=path,
+            defaults={"blob_id": blob.sha256, "updated_at": timezone.now()},
+        )
 
 
 @transaction.atomic
@@ -178,7 +178,8 @@ def delete_file(*, access: Access, file: ProjectFile) -> None:
             f"{file} belongs to a model version, which does not change; export a new version instead."
         )
     record(project=access.project, actor=access.user.username, action="delete_file", target=file.path)
-    file.delete()
+    with leftovers.counted(access.project, ProjectFile.objects.filter(pk=file.pk)):
+        file.delete()
 
 
 def _model(project: Project, name: str) -> RegisteredModel:
@@ -187,17 +188,22 @@ def _model(project: Project, name: str) -> RegisteredModel:
         model.clean_fields(exclude=["project"])
     except ValidationError as error:
         raise RegistryError(" ".join(error.messages)) from None
-    model, _ = RegisteredModel.objects.get_or_create(project=project, name=name)
-    return model
+    rows = RegisteredModel.objects.select_for_update()  # not one that goes with its last version just now
+    return rows.get_or_create(project=project, name=name)[0]
 
 
-def _still_open(draft: ModelVersion) -> ModelVersion:
+def still_open(draft: ModelVersion) -> ModelVersion:
     """The draft, locked; somebody may have finished or discarded it meanwhile."""
     drafts = ModelVersion.objects.select_for_update(of=("self",)).select_related("model__project")
     found = drafts.filter(pk=draft.pk, state=ModelVersion.State.DRAFT).first()
     if found is None:
         raise NoSuchThing("This upload is finished or was discarded; begin a new one.")
     return found
+
+
+def _lock(model: RegisteredModel) -> None:
+    """Take turns with whoever else finishes, discards or deletes something of the model."""
+    RegisteredModel.objects.select_for_update().filter(pk=model.pk).first()
 
 
 def _refuse_existing(model: RegisteredModel, number: int) -> None:
@@ -222,8 +228,9 @@ def _publish(draft: ModelVersion) -> ModelVersion:
 
 def _replace(existing: ModelVersion, draft: ModelVersion) -> ModelVersion:
     """Give an existing version the draft's content; artifacts built before keep the old files."""
-    existing.files.all().delete()
-    draft.files.update(version=existing)
+    with leftovers.counted(existing.model.project, existing.files.all()):
+        existing.files.all().delete()
+        draft.files.update(version=existing)
     for field in (*describing.FIELDS, "created_by"):
         setattr(existing, field, getattr(draft, field))
     existing.created_at = timezone.now()
@@ -238,13 +245,17 @@ def _delete_if_bare(model: RegisteredModel) -> None:
 
 
 def discard_abandoned() -> int:
-    """Drop drafts that nobody finished within a day."""
-    drafts = list(queries.abandoned_drafts().select_related("model"))
-    for draft in drafts:
-        discard(draft=draft)
-    return len(drafts)
+    """Drop drafts that nobody finished within a day, and return how many."""
+    dropped = 0
+    for draft in list(queries.abandoned_drafts().select_related("model")):
+        with contextlib.suppress(NoSuchThing):  # finished or discarded meanwhile
+            discard(draft=draft)
+            dropped += 1
+    return dropped
 
 
 def sweep_blobs() -> int:
     """Delete the bytes of files that nothing refers to any more."""
-    return storage.sweep(queries.unreferenced_blobs())
+    swept = storage.sweep(queries.unreferenced_blobs())
+    leftovers.forget_swept()
+    return swept

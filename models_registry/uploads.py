@@ -1,5 +1,6 @@
 """Receives the files of a form with their paths inside a chosen folder, and makes a model version of them."""
 
+import contextlib
 from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
@@ -16,6 +17,7 @@ from django.views.decorators.csrf import csrf_protect
 from accounts.access import Access
 from accounts.pages import PageRequest
 from models_registry import archives, quota, services, storage
+from models_registry.errors import NoSuchThing
 from models_registry.gathering import Gathering
 from models_registry.models import ModelVersion, ProjectFile
 
@@ -117,7 +119,8 @@ def export(
             services.add_files(draft=draft, found=gathered.found)
         return services.finalise(access=access, draft=draft)
     except BaseException:
-        services.discard(draft=draft)
+        with contextlib.suppress(NoSuchThing):
+            services.discard(draft=draft)
         raise
 
 

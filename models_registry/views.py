@@ -115,6 +115,7 @@ def delete_version(request: PageRequest, project: str, model: str, number: int) 
         "access": found,
         "version": shown,
         "servings": queries.servings_using(shown),
+        "followed": queries.followed(shown),
         "aliases": [each.name for each in shown.aliases.all()],
     }
     return render(request, "models_registry/delete_version.html", context)

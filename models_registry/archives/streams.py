@@ -10,6 +10,7 @@ from models_registry.archives.limits import Limits
 from models_registry.errors import BadArchive
 
 CHUNK = 256 * 1024
+MOST_MEMBERS = 50_000  # 20 GB packed in parallel has about 23,000
 XZ_MEMORY_BYTES = 128 * 1024 * 1024  # what the largest preset, -9, needs
 
 
@@ -66,6 +67,7 @@ class Inflated:
         self.source = source
         self.make = make
         self.decompressor = make()
+        self.members = 1
         self.waiting = b""
 
     def read(self, size: int, /) -> bytes:
@@ -75,7 +77,7 @@ class Inflated:
                 self.waiting = self.decompressor.unused_data or self.source.read(CHUNK)
                 if not self.waiting.strip(b"\0"):
                     return b""
-                self.decompressor = self.make()
+                self._begin_member()
             elif self.decompressor.needs_input:
                 self.waiting = self.source.read(CHUNK)
                 if not self.waiting:
@@ -83,6 +85,14 @@ class Inflated:
             given, self.waiting = self.waiting, b""
             if data := self.decompressor.decompress(given, size):
                 return data
+
+    def _begin_member(self) -> None:
+        self.members += 1
+        if self.members > MOST_MEMBERS:
+            raise BadArchive(
+                f"The archive is compressed in more than {MOST_MEMBERS} separate pieces; compress it in one go."
+            )
+        self.decompressor = self.make()
 
 
 class Counted:

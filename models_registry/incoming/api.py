@@ -78,5 +78,5 @@ class IncomingComplete(InIncoming):
     @extend_schema(request=None, responses={201: CompletedSerializer})
     def post(self, request: Request, project: str, incoming: str) -> Response:
         access = self.reach(Scope.WRITE)
-        files = completing.complete(access=access, file=self.incoming())
+        files = queries.with_reports(completing.complete(access=access, file=self.incoming()))
         return Response(CompletedSerializer({"files": files}).data, status=status.HTTP_201_CREATED)

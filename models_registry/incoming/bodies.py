@@ -10,7 +10,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
 from accounts.models import Project
-from models_registry import quota, storage
+from models_registry import leftovers, quota, storage
 from models_registry.models import Blob
 
 SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -27,11 +27,20 @@ class RawBody(BaseParser):
         return stream
 
 
-def receive(request: Request, project: Project) -> Blob:
-    """Keep the request's body; raises StorageError when the project has no room for it or it is not as announced."""
+@contextlib.contextmanager
+def received(request: Request, project: Project) -> Iterator[Blob]:
+    """The request's body, kept; an exception in here means that it gets no name.
+
+    Raises StorageError when the project has no room for it or it is not as announced.
+    """
     size, sha256 = announced_size(request), announced_sha256(request)
     quota.check(project, size, sha256=sha256 or "")
-    return storage.receive(pieces(request), size=size, sha256=sha256)
+    blob, before = storage.keep(pieces(request), size=size, sha256=sha256)
+    try:
+        yield blob
+    except BaseException:
+        leftovers.drop(project, blob, is_new=before is None)
+        raise
 
 
 def announced_size(request: Request) -> int:

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from django.db import transaction
 
 from accounts.access import Access
-from models_registry import services, storage, unpacking
+from models_registry import leftovers, quota, services, storage, unpacking
 from models_registry.incoming import part_files, queries
 from models_registry.incoming.errors import ChunksMissing
 from models_registry.incoming.layout import runs
@@ -18,7 +18,8 @@ from models_registry.models import Blob, IncomingFile, ProjectFile
 def complete(*, access: Access, file: IncomingFile) -> list[ProjectFile]:
     """Put the file into its draft or under Resources/, or what it holds if it is to be unpacked.
 
-    Chunks that are missing can still be sent afterwards. Any other refusal ends the upload and leaves nothing.
+    Chunks that are missing can still be sent afterwards, and what found no room can be completed once there is some.
+    Any other refusal ends the upload and leaves nothing.
     """
     with part_files.full_disk_named(), part_files.locked(file.pk) as whole:
         file = queries.incoming(access.project, file.pk)
@@ -32,10 +33,10 @@ def complete(*, access: Access, file: IncomingFile) -> list[ProjectFile]:
 
 @contextlib.contextmanager
 def _ending(file: IncomingFile) -> Iterator[None]:
-    """Leave nothing of the upload behind, unless the store had no place: it can be completed later."""
+    """Leave nothing of the upload behind, unless there was no place for it: it can be completed later."""
     try:
         yield
-    except (storage.StorageFull, storage.StorageAway, OSError):
+    except (quota.OverQuota, storage.StorageFull, storage.StorageAway, OSError):
         if not IncomingFile.objects.filter(pk=file.pk).exists():
             part_files.remove(file.pk)
         raise
@@ -83,12 +84,17 @@ def _refuse_other_bytes(file: IncomingFile, sha256: str) -> None:
 
 
 def _kept(access: Access, file: IncomingFile, sha256: str) -> ProjectFile:
-    blob, came_before = storage.adopt(part_files.path_of(file.pk), sha256=sha256, size=file.size)
+    quota.check_arrived(access.project, Blob(sha256=sha256, size=file.size))
+    with part_files.second_name(file.pk) as path:
+        blob, came_before = storage.adopt(path, sha256=sha256, size=file.size)
     try:
         return _named(access, file, blob)
+    except quota.OverQuota:  # the room went between the look and the name
+        part_files.refill(file.pk, storage.read(blob))
+        leftovers.drop(access.project, blob, is_new=came_before is None)
+        raise
     except BaseException:
-        if came_before is None:
-            storage.forget(blob)
+        leftovers.drop(access.project, blob, is_new=came_before is None)
         raise
 
 
@@ -101,9 +107,7 @@ def _named(access: Access, file: IncomingFile, blob: Blob) -> ProjectFile:
 
 
 def _unpacked(access: Access, file: IncomingFile, whole: BinaryIO) -> list[ProjectFile]:
-    folder, _, name = file.path.rpartition("/")
-    IncomingFile.objects.filter(pk=file.pk).delete()
     whole.seek(0)
     if file.draft:
-        return unpacking.into_draft(draft=file.draft, source=whole, name=name, folder=folder)
-    return unpacking.into_resources(access=access, source=whole, name=name, folder=folder)
+        return unpacking.into_draft(draft=file.draft, source=whole, file=file)
+    return unpacking.into_resources(access=access, source=whole, file=file)

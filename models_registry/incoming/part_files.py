@@ -4,12 +4,13 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.conf import settings
 
@@ -61,6 +62,28 @@ def place(chunk: Received, file: BinaryIO, offset: int) -> None:
     while piece := chunk.bytes.read(storage.CHUNK):
         file.write(piece)
     file.flush()
+
+
+@contextlib.contextmanager
+def second_name(file_id: UUID) -> Iterator[Path]:
+    """The gathered file for the store to take away; its own name stays, and with it the lock on it."""
+    path = path_of(uuid4())
+    try:
+        os.link(path_of(file_id), path)
+    except OSError:  # a disk without links
+        shutil.copyfile(path_of(file_id), path)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def refill(file_id: UUID, pieces: Iterable[bytes]) -> None:
+    """Gather the bytes anew: those that the store has taken must not change."""
+    aside = path_of(uuid4())
+    with aside.open("xb") as file:
+        file.writelines(pieces)
+    aside.replace(path_of(file_id))
 
 
 def path_of(file_id: UUID) -> Path:

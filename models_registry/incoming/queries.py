@@ -1,24 +1,24 @@
 """Reads over files on their way in: which they are, what of them is missing, which nobody goes on with."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 from django.utils import timezone
 
 from accounts.access import Access
 from accounts.models import Project
 from models_registry.errors import NoSuchThing
 from models_registry.incoming.layout import Layout
-from models_registry.models import IncomingFile, ModelVersion
+from models_registry.models import IncomingFile, ModelVersion, ProjectFile
 from models_registry.queries import KEPT_UNREFERENCED
 
 GONE = "This file is complete, was dropped or never began; begin it anew."
 
 
 def incoming(project: Project, file_id: UUID) -> IncomingFile:
-    found = (
-        IncomingFile.objects.filter(project=project, pk=file_id).select_related("draft", "project").first()
-    )
+    files = IncomingFile.objects.filter(project=project)
+    found = files.filter(pk=file_id).select_related("draft", "project").first()
     if found is None:
         raise NoSuchThing(GONE)
     return found
@@ -30,8 +30,15 @@ def drafts(access: Access, model: str) -> QuerySet[ModelVersion]:
     return (
         drafts.filter(model__project=access.project, model__name=model)
         .select_related("model")
+        .prefetch_related("files__blob__report")
         .order_by("-created_at", "-pk")
     )
+
+
+def with_reports(files: Sequence[ProjectFile]) -> Sequence[ProjectFile]:
+    """The files with what a list of them shows, however many they are."""
+    prefetch_related_objects(files, "blob__report")
+    return files
 
 
 def layout(file: IncomingFile) -> Layout:

@@ -100,4 +100,4 @@ class DraftSerializer(serializers.ModelSerializer[ModelVersion]):
         ]
 
     def get_files(self, draft: ModelVersion) -> list[dict[str, Any]]:
-        return [dict(each) for each in FileSerializer(draft.files.select_related("blob"), many=True).data]
+        return [dict(each) for each in FileSerializer(draft.files.all(), many=True).data]

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.access import Access
-from models_registry import archives, paths, quota, storage
+from models_registry import archives, paths, quota, services, storage
 from models_registry.errors import BadArchive, NoSuchThing
 from models_registry.incoming import part_files, queries
 from models_registry.incoming.errors import BadChunking, ChunkDiffers, NoSuchChunk
@@ -27,11 +27,14 @@ class Announced:
     unpack: bool = False
 
 
+@transaction.atomic
 def begin(*, access: Access, draft: ModelVersion | None, announced: Announced) -> tuple[IncomingFile, bool]:
     """Begin a file, or find the one that was begun with the same words; say whether it is new.
 
     One that goes on keeps its first `chunk_bytes`, whatever is asked now.
     """
+    draft = services.still_open(draft) if draft else None
+    quota.one_by_one(access.project)
     words = {
         "project": access.project,
         "draft": draft,

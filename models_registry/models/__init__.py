@@ -1,7 +1,7 @@
 """Models, versions, the files of a project, artifacts and safety reports."""
 
 from models_registry.models.artifacts import Artifact, ArtifactFile
-from models_registry.models.files import Blob, IncomingChunk, IncomingFile, ProjectFile
+from models_registry.models.files import Blob, IncomingChunk, IncomingFile, Leftover, ProjectFile
 from models_registry.models.safety import Approval, FileReport
 from models_registry.models.versions import Alias, ModelVersion, RegisteredModel, alias_name, model_name
 
@@ -14,6 +14,7 @@ __all__ = [
     "FileReport",
     "IncomingChunk",
     "IncomingFile",
+    "Leftover",
     "ModelVersion",
     "ProjectFile",
     "RegisteredModel",

@@ -47,6 +47,19 @@ class ProjectFile(models.Model):
         return f"{self.version.folder}/{self.path}" if self.version else self.path
 
 
+class Leftover(models.Model):
+    """Some bytes that a project gave up: they count for it until they are swept, or named again."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="leftovers")
+    blob = models.ForeignKey(Blob, models.CASCADE, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "blob"], name="bytes_are_left_over_once")]
+
+    def __str__(self) -> str:
+        return f"{self.blob} of {self.project}"
+
+
 class IncomingFile(models.Model):
     """A file that arrives in numbered chunks, for a draft or, without one, for a free path.
 

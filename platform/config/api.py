@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.response import Response
@@ -109,7 +110,9 @@ def _flat(detail: Any, prefix: str = "") -> dict[str, list[str]]:
     return {prefix: messages} if messages else {}
 
 
+@csrf_exempt
 def not_found(request: HttpRequest) -> JsonResponse:
+    """Whatever the method: a caller with a key has no CSRF token to be asked for."""
     body = error_body(
         "not_found",
         f"There is no {request.path}; the API is described at /api/docs/.",

@@ -1,6 +1,7 @@
 """Reads request bodies as JSON that the database and every later answer can hold."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -11,7 +12,7 @@ LONGEST = 8 * 1024 * 1024
 
 
 class StrictJSONParser(BaseParser):
-    """JSON without NaN, lone surrogates, NUL and bottomless nesting."""
+    """JSON without NaN, infinities, lone surrogates, NUL and bottomless nesting."""
 
     media_type = "application/json"
 
@@ -22,7 +23,7 @@ class StrictJSONParser(BaseParser):
         if len(raw) > LONGEST:
             raise ParseError(f"A JSON body may have at most {LONGEST // 1024**2} MB; upload files as files.")
         try:
-            said = json.loads(raw.decode(), parse_constant=_refuse_constant)
+            said = json.loads(raw.decode(), parse_constant=_refuse_constant, parse_float=_finite)
             text = json.dumps(said, ensure_ascii=False)
             text.encode()
         except UnicodeError:
@@ -38,6 +39,13 @@ class StrictJSONParser(BaseParser):
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is too large a number")
+    return number
 
 
 def _holds_nul(said: Any) -> bool:

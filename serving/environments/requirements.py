@@ -9,8 +9,9 @@ from packaging.utils import canonicalize_name
 
 MOST_BYTES = 64 * 1024
 MOST_COMPLAINTS = 5
+LONGEST_LINE = 2_000
 OWN = {"hopyard", "hopyard-platform"}
-COMMENT = re.compile(r"(^|\s+)#.*$")
+COMMENT = re.compile(r"(?<!\S)#.*$")
 HASH = re.compile(r"\s--hash[=\s]\s*(\S+)")
 GOOD_HASH = re.compile(r"sha256:[0-9a-f]{64}\Z")
 PATH = re.compile(r"^[./~\\]|^[A-Za-z]:[\\/]|\.(whl|zip|tar\.gz|tgz|tar\.bz2)$|^[^@;\s]*[/\\]")
@@ -85,6 +86,8 @@ def _line(number: int, content: str, allows_urls: bool) -> Line:
         )
     hashes = tuple(HASH.findall(content))
     words = HASH.sub("", content).strip()
+    if len(words) > LONGEST_LINE:
+        raise _BadLine(f"a requirement may have {LONGEST_LINE} characters; one package stands on a line.")
     if re.search(r"\s--?[A-Za-z]", words):
         raise _BadLine(f"{_short(words)!r} has an option; only --hash may follow a requirement.")
     requirement = _requirement(words)
@@ -108,6 +111,10 @@ def _requirement(words: str) -> Requirement:
         )
     try:
         return Requirement(words)
+    except RecursionError:
+        raise _BadLine(
+            f"{_short(words)!r} has too many parentheses in each other; write it flatter."
+        ) from None
     except InvalidRequirement:
         raise _BadLine(
             f"{_short(words)!r} is no requirement; write a name and, if you like, versions: scikit-learn>=1.5"

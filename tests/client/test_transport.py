@@ -352,3 +352,17 @@ def test_one_client_serves_many_threads(client: Client, scripted: Scripted) -> N
     for thread in threads:
         thread.join()
     assert found == ["Running"] * 20
+
+
+def test_a_file_that_is_not_what_was_registered_is_not_kept(
+    client: Client, scripted: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    registered = {"X-Content-SHA256": hashlib.sha256(b"as registered").hexdigest()}
+    scripted.then(
+        *[says_raw(200, b"damaged", **registered)] * 4, says_raw(200, b"as registered", **registered)
+    )
+    with pytest.raises(ConnectFailed, match="arrived damaged"):
+        client.files.download("Resources/a.pkl")
+    assert not list(tmp_path.iterdir())
+    assert client.files.download("Resources/a.pkl").read_bytes() == b"as registered"

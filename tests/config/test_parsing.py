@@ -14,6 +14,8 @@ ODD = {
     "no end of nesting": "[" * 100_000,
     "NaN": '{"metrics": {"a": NaN}}',
     "infinity": '{"metrics": {"a": -Infinity}}',
+    "infinity by its exponent": '{"provenance": {"a": 1e400}}',
+    "infinity where nobody looks": '{"nothing": [{"a": -1E+999}]}',
     "a huge number": '{"metrics": {"a": 1' + "0" * 4000 + "}}",
     "half a document": '{"metrics": ',
 }

@@ -129,6 +129,21 @@ def test_a_version_goes_with_its_alias_but_not_while_it_is_used(
     assert [alias.name for alias in Alias.objects.all()] == ["champion"]
 
 
+def test_a_version_whose_alias_a_serving_follows_is_not_deleted(
+    api: APIClient, follower: Serving, people: People, browser_of: Callable[[User], Client]
+) -> None:
+    """The alias has moved, and the serving has not come after it yet."""
+    put(api, "champion", 2)
+    refused = api.delete(f"{P}/versions/2/")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "in_use")
+    assert "its alias champion is followed by flowers" in refused.json()["error"]["message"]
+    asked = browser_of(people.bob).get("/projects/garden/models/iris/2/delete/").content.decode()
+    assert "champion is followed by flowers" in asked
+    assert Alias.objects.get().version.number == 2
+    follower.revisions.update(alias="")
+    assert api.delete(f"{P}/versions/2/").status_code == 204
+
+
 def test_an_overwritten_version_keeps_its_alias(
     api: APIClient, export: Callable[..., ModelVersion], three: list[ModelVersion]
 ) -> None:

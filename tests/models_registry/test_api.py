@@ -9,7 +9,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts.access import Access
-from models_registry import services, storage
+from models_registry import queries, services, storage
 from models_registry.errors import NoSuchThing
 from models_registry.models import Blob, ModelVersion, ProjectFile, RegisteredModel
 from serving import services as serving_services
@@ -308,3 +308,34 @@ def test_an_upload_is_finished_once_and_closed_from_then_on(api: APIClient, owne
     with pytest.raises(NoSuchThing, match="finished or was discarded"):
         services.add_file(draft=stale, path="late", blob=storage.receive([b"late"]))
     assert [(each.number, each.files.count()) for each in ModelVersion.objects.all()] == [(1, 1)]
+
+
+def test_an_upload_that_was_just_finished_is_not_discarded(api: APIClient, owner: Access) -> None:
+    draft = services.start_upload(access=owner, model_name="iris")
+    services.add_file(draft=draft, path="a", blob=storage.receive([b"a"]))
+    stale = ModelVersion.objects.select_related("model__project").get(pk=draft.pk)
+    services.finalise(access=owner, draft=draft)
+    with pytest.raises(NoSuchThing, match="finished or was discarded"):
+        services.discard(draft=stale)
+    assert api.get(f"{P}/models/iris/versions/1/files/a").getvalue() == b"a"
+
+
+def test_the_daily_sweep_leaves_an_upload_that_is_finished_meanwhile(
+    owner: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drafts = [services.start_upload(access=owner, model_name=name) for name in ("iris", "left")]
+    services.add_file(draft=drafts[0], path="a", blob=storage.receive([b"a"]))
+    ModelVersion.objects.update(created_at="2020-01-01T00:00:00Z")
+    found = queries.abandoned_drafts().order_by("pk")
+    len(found)
+    services.finalise(access=owner, draft=drafts[0])
+    monkeypatch.setattr(queries, "abandoned_drafts", lambda: Listed(found))
+    assert services.discard_abandoned() == 1
+    assert [(each.model.name, each.state) for each in ModelVersion.objects.all()] == [("iris", "ready")]
+
+
+class Listed(list[ModelVersion]):
+    """Drafts as they were when they were listed."""
+
+    def select_related(self, *_: str) -> list[ModelVersion]:
+        return self

@@ -80,6 +80,7 @@ def leaves_nothing(settings) -> Callable[[], bool]:
         ("padded.txz", lzma.compress(tarred(*ENTRIES)) + bytes(8)),
         ("WRONG.TAR", zipped(*ENTRIES)),
     ],
+    ids=lambda part: part if isinstance(part, str) else "",  # bytes with a time in them name no test
 )
 def test_an_archive_comes_out_with_the_folders_it_has(name: str, data: bytes, send: Send) -> None:
     assert "Kept Resources/data/" in send(name, data, folder="data")
@@ -324,4 +325,16 @@ def test_a_directory_too_large_to_read_is_refused_unread(
 ) -> None:
     settings.ARCHIVE_MAX_FILES = 100
     assert "too many entries" in send("a.zip", crafted.overlapping(60_000))
+    assert leaves_nothing()
+
+
+@pytest.mark.parametrize(
+    ("name", "empty"),
+    [("a.tar.gz", gzip.compress(b"")), ("a.tar.bz2", bz2.compress(b"")), ("a.tar.xz", lzma.compress(b""))],
+    ids=["gz", "bz2", "xz"],
+)
+def test_very_many_pieces_of_compression_are_refused(
+    name: str, empty: bytes, send: Send, leaves_nothing: Callable[[], bool]
+) -> None:
+    assert "more than 50000 separate pieces" in send(name, empty * 50_001)
     assert leaves_nothing()

@@ -16,12 +16,13 @@ from rest_framework.test import APIClient
 
 from accounts.access import Access
 from accounts.models import ApiKey
-from models_registry import services, storage
+from models_registry import quota, services, storage
 from models_registry.incoming import completing, part_files
 from models_registry.incoming import services as incoming
 from models_registry.incoming.layout import LARGEST_CHUNK_BYTES, Layout, runs
 from models_registry.models import Blob, IncomingChunk, IncomingFile, ModelVersion, ProjectFile
 from tests.conftest import People
+from tests.models_registry.crafted import zipped
 from tests.waiting import eventually
 
 P = "/api/projects/garden"
@@ -69,6 +70,12 @@ def code(answer: Any) -> tuple[int, str]:
 
 def parts(settings: LazySettings) -> list[Path]:
     return list(Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir())
+
+
+def sweep() -> None:
+    """A day has passed."""
+    Blob.objects.update(touched_at="2020-01-01T00:00:00Z")
+    services.sweep_blobs()
 
 
 def stored(api: APIClient, path: str = "Resources/knn.pkl") -> bytes:
@@ -416,9 +423,13 @@ def test_what_is_on_its_way_counts_towards_the_quota(api: APIClient, people: Peo
     assert complete(api, file).status_code == 201
 
 
-def test_a_file_that_no_longer_fits_at_the_end_leaves_nothing(
-    api: APIClient, people: People, settings: LazySettings
+@pytest.mark.parametrize("when", ["before", "between"])
+def test_a_file_that_no_longer_fits_at_the_end_is_completed_once_it_does(
+    when: str, api: APIClient, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The room is gone before anybody looks, or between the look and the name."""
+    if when == "between":
+        monkeypatch.setattr(quota, "check_arrived", lambda *_: None)
     file = begun(api, size=700_000, chunk_bytes=700_000)
     put(api, file, 0, b"x" * 700_000)
     people.project.quota_mb = 1
@@ -430,8 +441,42 @@ def test_a_file_that_no_longer_fits_at_the_end_leaves_nothing(
     )
     assert code(complete(api, file)) == (413, "over_quota")
     assert Blob.objects.count() == ProjectFile.objects.count() == 1
-    assert not IncomingFile.objects.exists()
+    assert api.get(f"{P}/incoming/{file}/").json()["missing"] == []
+    ProjectFile.objects.all().delete()
+    assert complete(api, file).status_code == 201
+    assert stored(api) == b"x" * 700_000
+
+
+def test_of_two_that_are_done_the_first_gets_the_room_and_the_other_waits_for_some(
+    api: APIClient, people: People, settings: LazySettings
+) -> None:
+    data = [letter * 700_000 for letter in (b"a", b"b")]
+    files = [begun(api, path=f"Resources/{n}", size=700_000, chunk_bytes=700_000) for n in (0, 1)]
+    for file, each in zip(files, data, strict=True):
+        put(api, file, 0, each)
+    people.project.quota_mb = 1
+    people.project.save()
+    assert complete(api, files[0]).status_code == 201
+    assert code(complete(api, files[1])) == (413, "over_quota")
+    assert api.delete(f"{P}/files/Resources/0").status_code == 204
+    sweep()
+    assert complete(api, files[1]).status_code == 201
     assert not parts(settings)
+
+
+def test_an_archive_that_finds_no_room_is_unpacked_once_there_is_some(api: APIClient, people: People) -> None:
+    people.project.quota_mb = 1
+    people.project.save()
+    data = zipped(("zeros", bytes(1_200_000)))
+    file = begun(api, path="Resources/a.zip", size=len(data), chunk_bytes=len(data), unpack=True)
+    put(api, file, 0, data)
+    assert code(complete(api, file)) == (413, "over_quota")
+    assert not Blob.objects.exists()
+    people.project.quota_mb = 2
+    people.project.save()
+    assert complete(api, file).status_code == 201
+    assert stored(api, "Resources/zeros") == bytes(1_200_000)
+    assert not IncomingFile.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,4 +1,4 @@
-"""Many senders of one file at once, against the web server as it runs: several processes, many threads."""
+"""Many senders of one file or upload at once, against the web server as it runs: several processes, many threads."""
 
 import hashlib
 import os
@@ -122,3 +122,16 @@ def test_a_dropped_file_takes_no_chunk_that_was_under_way(web: httpx.Client) -> 
         assert dropped.result().status_code == 204
         assert {each.result() for each in sent} <= {204, 404}
     assert web.get(f"incoming/{file}/").status_code == 404
+
+
+def test_an_upload_is_finished_or_discarded_and_never_both(web: httpx.Client) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(10):
+            upload = f"uploads/{web.post('models/iris/uploads/', json={}).json()['id']}/"
+            assert web.put(f"{upload}files/a", content=b"a").status_code == 201
+            asked = [pool.submit(web.post, f"{upload}finalise/"), pool.submit(web.delete, upload)]
+            finished, discarded = (each.result() for each in asked)
+            assert (finished.status_code, discarded.status_code) in {(201, 404), (404, 204)}
+            if finished.is_success:
+                number = finished.json()["version"]
+                assert web.get(f"models/iris/versions/{number}/files/a").content == b"a"

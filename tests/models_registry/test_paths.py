@@ -1,6 +1,7 @@
 """Which paths a version takes beside each other."""
 
 from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
 from rest_framework.test import APIClient
@@ -67,3 +68,12 @@ def test_case_alone_does_not_clash_across_versions(add, api: APIClient) -> None:
     other = api.post(f"{P}/models/iris/uploads/", {}, format="json").json()["id"]
     url = f"{P}/uploads/{other}/files/model.pkl"
     assert api.generic("PUT", url, b"x", "application/octet-stream").status_code == 201
+
+
+@pytest.mark.parametrize(
+    "character", ["\u202e", "\u2066", "\u200b", "\ufeff", "\u2028", "\u2029", "\u00ad", "\x1b"]
+)
+def test_characters_that_nobody_sees_are_refused(character: str, add) -> None:
+    status, said = add(quote(f"model{character}lkp.exe"))
+    assert (status, said) == (400, "A path may not hold control characters.")
+    assert add(quote("größe 日本.pkl"))[0] == 201

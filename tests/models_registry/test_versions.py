@@ -1,5 +1,6 @@
 """What is said of a version: at export, shown, changed later, and found by metric."""
 
+import io
 import json
 from collections.abc import Callable
 
@@ -16,6 +17,7 @@ from tests.models_registry.test_api import export as export_by_rest
 VERSION = f"{P}/models/iris/versions/1/"
 EXAMPLE = {"instances": [[5.1, 3.5]]}
 SCHEMA = {"input_schema": {"columnar_schema": [{"name": "sepal", "type": "float64"}]}}
+MANY_METRICS = ({f"m{number}": 1 for number in range(201)}, {"m" * 101: 1}, {"m": "x" * 501}, {"m": 10**400})
 
 
 def test_everything_said_at_export_comes_back(api: APIClient) -> None:
@@ -60,6 +62,7 @@ def test_a_broken_example_does_not_hide_the_version(text: str, export: Callable[
         {"provenance": {f"f{number}": 1 for number in range(31)}},
         {"packages": {"numpy": [1]}},
         {"packages": {f"p{number}": "1" for number in range(501)}},
+        *({"metrics": metrics} for metrics in MANY_METRICS),
     ],
 )
 def test_too_much_or_of_the_wrong_form_is_refused_and_leaves_nothing(
@@ -91,7 +94,13 @@ def test_what_is_said_can_be_changed_and_the_files_cannot(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"metrics": {"a": [1]}}, {"description": "x" * 10_001}, {"framework": None}, {"tags": {"": 1}}],
+    [
+        *({"metrics": metrics} for metrics in MANY_METRICS),
+        {"metrics": {"a": [1]}},
+        {"description": "x" * 10_001},
+        {"framework": None},
+        {"tags": {"": 1}},
+    ],
 )
 def test_a_wrong_change_is_refused_whole(
     changes: dict[str, object], api: APIClient, export: Callable[..., ModelVersion]
@@ -139,3 +148,29 @@ def test_a_metric_that_no_version_has_is_named(
     answer = best(api, query)
     assert answer.status_code == status
     assert "metric" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("metrics", MANY_METRICS[:3])
+def test_forms_refuse_too_many_and_too_long_metrics(
+    metrics: dict[str, object],
+    people: People,
+    export: Callable[..., ModelVersion],
+    browser_of: Callable[[User], Client],
+) -> None:
+    export()
+    lines = "\n".join(f"{name}={value}" for name, value in metrics.items())
+    forms = {"models/iris/1/describe/": {}, "export/": {"name": "iris", "file": io.BytesIO(b"x")}}
+    for page, form in forms.items():
+        answer = browser_of(people.bob).post(f"/projects/garden/{page}", {**form, "metrics": lines})
+        assert answer.status_code == 400
+        assert "at most" in str(answer.context["form"].errors["metrics"])
+    assert [each.metrics for each in ModelVersion.objects.all()] == [{}]
+
+
+def test_a_number_of_four_hundred_digits_in_a_form_is_a_text(
+    people: People, export: Callable[..., ModelVersion], browser_of: Callable[[User], Client]
+) -> None:
+    export()
+    form = {"metrics": "seed=" + "7" * 400}
+    assert browser_of(people.bob).post("/projects/garden/models/iris/1/describe/", form).status_code == 302
+    assert ModelVersion.objects.get().metrics == {"seed": "7" * 400}

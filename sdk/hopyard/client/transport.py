@@ -132,11 +132,15 @@ class Transport:
         self._repeat(attempt)
 
     def get_file(self, path: str, target: Path, *, sha256: str = "", report: Report | None = None) -> None:
-        """Stream an answer to disk; `target` appears whole or not at all."""
+        """Stream an answer to disk; `target` appears whole or not at all.
+
+        Its bytes must have `sha256`, or without it the digest that the platform says it registered.
+        """
 
         def attempt() -> None:
             with self._send("GET", path) as response, _translated(self.url):
-                write_whole(target, response.iter_bytes(CHUNK_BYTES), sha256=sha256, report=report)
+                expected = sha256 or response.headers.get("X-Content-SHA256", "")
+                write_whole(target, response.iter_bytes(CHUNK_BYTES), sha256=expected, report=report)
 
         self._repeat(attempt)
 
