@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from accounts.api import InProject
 from accounts.models import Scope
-from models_registry import artifacts, copying, describing, downloads, paths, queries, services
+from models_registry import artifacts, copying, downloads, paths, queries, services
 from models_registry.errors import RegistryError
 from models_registry.incoming import queries as incoming
 from models_registry.incoming.bodies import RawBody, received
@@ -28,6 +28,7 @@ from models_registry.serializers import (
     UploadSerializer,
     VersionSerializer,
 )
+from models_registry.versions import describing
 
 BYTES = {(200, "application/octet-stream"): OpenApiTypes.BINARY}
 BODY = {"application/octet-stream": OpenApiTypes.BINARY}

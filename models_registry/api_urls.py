@@ -2,8 +2,9 @@
 
 from django.urls import include, path
 
-from models_registry import api, artifact_api, version_api
+from models_registry import api, artifact_api
 from models_registry.incoming import api as incoming
+from models_registry.versions import api as version_api
 
 VERSION = "models/<str:model>/versions/<int:number>/"
 CALLED = "models/<str:model>/versions/<slug:alias>/"

@@ -5,9 +5,10 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from models_registry import metrics, paths, uploads
+from models_registry import paths, uploads
 from models_registry.errors import RegistryError
 from models_registry.models import model_name
+from models_registry.versions import metrics
 
 
 class ManyFiles(forms.FileInput):

@@ -4,11 +4,12 @@ from typing import Any, cast
 
 from rest_framework import serializers
 
-from models_registry import describing, metrics, queries, schema
-from models_registry.describing import Changes, Said
+from models_registry import queries
 from models_registry.errors import RegistryError
 from models_registry.models import Alias, ModelVersion, ProjectFile, RegisteredModel
 from models_registry.safety.serializers import brief
+from models_registry.versions import describing, metrics, schema
+from models_registry.versions.describing import Changes, Said
 
 
 class FileSerializer(serializers.ModelSerializer[ProjectFile]):

@@ -12,11 +12,12 @@ from django.utils import timezone
 from accounts.access import Access
 from accounts.models import Project
 from accounts.services import record
-from models_registry import describing, leftovers, paths, queries, quota, storage
-from models_registry.describing import Said
+from models_registry import leftovers, paths, queries, quota, storage
 from models_registry.errors import Empty, InUse, NoSuchThing, RegistryError, VersionExists
 from models_registry.models import ArtifactFile, Blob, ModelVersion, ProjectFile, RegisteredModel
 from models_registry.safety.services import want_reports
+from models_registry.versions import describing
+from models_registry.versions.describing import Said
 
 MOST_FILES = 10_000
 READY = ModelVersion.State.READY

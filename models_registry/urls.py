@@ -2,7 +2,8 @@
 
 from django.urls import include, path
 
-from models_registry import file_views, version_views, views
+from models_registry import file_views, views
+from models_registry.versions import views as version_views
 
 VERSION = "models/<str:model>/<int:number>/"
 

@@ -11,14 +11,15 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts import access
 from accounts.models import Scope
 from accounts.pages import PageRequest
-from models_registry import artifacts, describing, downloads, queries, quota, services, uploads
+from models_registry import artifacts, downloads, queries, quota, services, uploads
 from models_registry.errors import NoSuchThing, RegistryError, VersionExists
 from models_registry.forms import ExportForm
 from models_registry.models import RegisteredModel
 from models_registry.paths import BadPath
 from models_registry.storage import StorageError
-from models_registry.version_table import table
-from models_registry.version_views import load
+from models_registry.versions import describing
+from models_registry.versions.table import table
+from models_registry.versions.views import load
 
 PER_PAGE = 50
 

@@ -7,8 +7,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from models_registry.comparing import TextDiff
-from models_registry.comparison_serializers import (
+from models_registry.versions.comparing import TextDiff
+from models_registry.versions.comparison_serializers import (
     ChangeSerializer,
     FileChangeSerializer,
     TextDiffSerializer,

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from models_registry import comparing, storage
-from models_registry.comparing import Change, FileChange, State, TextDiff
+from models_registry import storage
 from models_registry.models import Artifact, Blob
+from models_registry.versions import comparing
+from models_registry.versions.comparing import Change, FileChange, State, TextDiff
 from serving import queries
 from serving.environments import locks
 from serving.errors import NoSuchServing

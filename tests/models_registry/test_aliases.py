@@ -168,8 +168,8 @@ def test_only_members_move_aliases(
 def test_a_version_deleted_meanwhile_gets_no_alias(
     owner: Access, three: list[ModelVersion], api: APIClient
 ) -> None:
-    from models_registry import aliases
     from models_registry.errors import NoSuchThing
+    from models_registry.versions import aliases
 
     stale = ModelVersion.objects.select_related("model").get(pk=three[0].pk)
     services.delete_version(access=owner, version=three[0])

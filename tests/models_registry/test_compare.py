@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from rest_framework.test import APIClient
 
-from models_registry import comparing
-from models_registry.comparing import State
 from models_registry.models import ModelVersion
+from models_registry.versions import comparing
+from models_registry.versions.comparing import State
 
 P = "/api/projects/garden/models/iris"
 

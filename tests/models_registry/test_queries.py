@@ -8,8 +8,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.access import Access
-from models_registry import aliases, services, storage
+from models_registry import services, storage
 from models_registry.models import FileReport, ModelVersion
+from models_registry.versions import aliases
 from serving import services as servings
 from serving.settings import Settings
 from tests.conftest import IRIS_SCRIPT, People

@@ -6,9 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from accounts.access import Access
-from models_registry import aliases, storage
 from models_registry import services as registry
+from models_registry import storage
 from models_registry.models import ModelVersion
+from models_registry.versions import aliases
 from serving import services
 from serving.models import Interpreter, Serving
 from serving.settings import Settings

@@ -16,9 +16,10 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.access import Access
-from models_registry import aliases, storage
 from models_registry import services as registry
+from models_registry import storage
 from models_registry.models import ModelVersion
+from models_registry.versions import aliases
 from serving import gateway, services
 from serving.environments import service as environments
 from serving.gateway import Answer

@@ -7,9 +7,10 @@ from django.conf import LazySettings
 from rest_framework.test import APIClient
 
 from accounts.access import Access
-from models_registry import aliases, storage
 from models_registry import services as registry
+from models_registry import storage
 from models_registry.models import ModelVersion
+from models_registry.versions import aliases
 from serving import services
 from serving.environments import service as environments
 from serving.models import Interpreter, Replica, Resolution, Revision, Serving

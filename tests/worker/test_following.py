@@ -5,11 +5,12 @@ from collections.abc import Callable
 import pytest
 
 from accounts.access import Access
-from models_registry import aliases, storage
 from models_registry import queries as registry
 from models_registry import services as services_of_registry
+from models_registry import storage
 from models_registry.errors import InUse
 from models_registry.models import ModelVersion
+from models_registry.versions import aliases
 from serving import queries, services
 from serving.errors import ServingError
 from serving.models import Serving

@@ -8,9 +8,8 @@ from rest_framework.response import Response
 
 from accounts.api import InProject
 from accounts.models import Scope
-from models_registry import aliases, comparison, downloads, queries, tags
+from models_registry import downloads, queries
 from models_registry.api import BYTES
-from models_registry.comparison_serializers import ComparisonSerializer
 from models_registry.errors import RegistryError
 from models_registry.serializers import (
     AliasSerializer,
@@ -18,6 +17,8 @@ from models_registry.serializers import (
     TagSerializer,
     VersionSerializer,
 )
+from models_registry.versions import aliases, comparison, tags
+from models_registry.versions.comparison_serializers import ComparisonSerializer
 
 
 class CalledVersion(InProject):

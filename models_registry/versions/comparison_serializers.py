@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from models_registry.comparing import TextDiff
+from models_registry.versions.comparing import TextDiff
 
 
 class ChangeSerializer(serializers.Serializer[object]):

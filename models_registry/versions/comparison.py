@@ -4,9 +4,10 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from models_registry import comparing, describing, schema, storage, tags
-from models_registry.comparing import Change, FileChange, State, TextDiff
+from models_registry import storage
 from models_registry.models import ModelVersion, ProjectFile
+from models_registry.versions import comparing, describing, schema, tags
+from models_registry.versions.comparing import Change, FileChange, State, TextDiff
 
 MOST_DIFFS = 20
 

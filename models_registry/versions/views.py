@@ -11,11 +11,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts import access
 from accounts.models import Scope
 from accounts.pages import PageRequest
-from models_registry import aliases, comparison, describing, queries, schema, tags
+from models_registry import queries
 from models_registry.errors import NoSuchThing, RegistryError
 from models_registry.models import ModelVersion
 from models_registry.safety import queries as safety
-from models_registry.version_forms import AliasForm, DescribeForm, TagForm
+from models_registry.versions import aliases, comparison, describing, schema, tags
+from models_registry.versions.forms import AliasForm, DescribeForm, TagForm
 
 PER_PAGE = 50
 

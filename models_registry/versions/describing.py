@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from accounts.access import Access
 from accounts.services import record
-from models_registry import metrics, tags
 from models_registry.errors import NoSuchThing, RegistryError
 from models_registry.models import ModelVersion
+from models_registry.versions import metrics, tags
 
 FIELDS = ("description", "framework", "metrics", "tags", "packages", "provenance")
 MOST_PACKAGES = 500

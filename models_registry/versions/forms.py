@@ -4,9 +4,9 @@ from typing import Any, cast
 
 from django import forms
 
-from models_registry import describing
 from models_registry.forms import MetricsField
 from models_registry.models import alias_name
+from models_registry.versions import describing
 
 PLAIN = {"spellcheck": "false", "autocomplete": "off"}
 

@@ -1,0 +1,1 @@
+"""What is known of model versions beyond their files: aliases, tags, metrics, schema; and comparing two of them."""
