@@ -77,6 +77,7 @@ def export(page: Page, folder: Path, script: str) -> None:
     page.get_by_label("Name", exact=True).fill("meadow")
     page.get_by_label("Folder").set_input_files(folder)
     page.get_by_role("button", name="Export").click()
+    page.wait_for_url(re.compile(r"/models/meadow/[0-9]+/$"))
 
 
 def badge(page: Page) -> object:
@@ -85,7 +86,7 @@ def badge(page: Page) -> object:
 
 def test_the_whole_story_in_the_browser(page: Page, tmp_path: Path) -> None:
     export(page, tmp_path / "v1", SUMS)
-    expect(page.get_by_text("data/weights.txt")).to_be_visible()
+    expect(page.get_by_role("link", name="data/weights.txt", exact=True)).to_be_visible()
 
     page.goto("/projects/demo/new-serving/")
     page.get_by_label("Script", exact=True).select_option("Models/meadow/1/meadow_sums.py")
