@@ -28,7 +28,7 @@ def test_only_plain_models_are_asked_row_by_row():
 
 
 SCRIPT = """
-import time
+import os, time
 from mlrun.serving import V2ModelServer
 class Counting(V2ModelServer):
     def load(self): self.sizes = []
@@ -36,7 +36,9 @@ class Counting(V2ModelServer):
         rows = request["inputs"]
         self.sizes.append(len(rows))
         if "wait" in rows:
-            time.sleep(0.3)
+            deadline = time.monotonic() + 30
+            while not os.path.exists(os.environ["GO"]) and time.monotonic() < deadline:
+                time.sleep(0.01)
         if "bad" in rows:
             raise ValueError("a bad row")
         return [[row, len(request)] for row in rows]
@@ -45,8 +47,19 @@ class Counting(V2ModelServer):
 
 
 @pytest.fixture
-def server(serve):
+def go(tmp_path, monkeypatch):
+    """The file whose appearance ends the wait of a request for `wait`."""
+    monkeypatch.setenv("GO", str(tmp_path / "go"))
+    return tmp_path / "go"
+
+
+@pytest.fixture
+def server(serve, go):
     return serve(SCRIPT, BATCHING="on").ready()
+
+
+def in_flight(server, count):
+    eventually(lambda: server.metric("hopyard_in_flight") >= count)
 
 
 def ask(server, rows, **more):
@@ -54,11 +67,13 @@ def ask(server, rows, **more):
     return answer.json() if answer.status_code == 200 else answer.text
 
 
-def test_waiting_requests_are_one_call_and_each_has_its_own_envelope(server):
+def test_waiting_requests_are_one_call_and_each_has_its_own_envelope(server, go):
     with ThreadPoolExecutor(8) as pool:
-        first = pool.submit(ask, server, ["wait"])
-        eventually(lambda: server.metric("hopyard_requests_in_flight") >= 1 or first.done())
+        pool.submit(ask, server, ["wait"])
+        in_flight(server, 1)
         others = [pool.submit(ask, server, [n, n], id=str(n)) for n in range(6)]
+        in_flight(server, 7)
+        go.touch()
         answers = [each.result() for each in others]
     for number, answer in enumerate(answers):
         assert answer["outputs"] == [[number, 1]] * 2
@@ -68,12 +83,15 @@ def test_waiting_requests_are_one_call_and_each_has_its_own_envelope(server):
     assert sum(sizes) == 13
 
 
-def test_a_bad_row_fails_its_own_request_alone(server):
+def test_a_bad_row_fails_its_own_request_alone(server, go):
     with ThreadPoolExecutor(8) as pool:
-        first = pool.submit(ask, server, ["wait"])
+        pool.submit(ask, server, ["wait"])
+        in_flight(server, 1)
         rows = [["bad"] if n == 2 else [n] for n in range(5)]
-        answers = list(pool.map(lambda row: ask(server, row), rows))
-        first.result()
+        others = [pool.submit(ask, server, row) for row in rows]
+        in_flight(server, 6)
+        go.touch()
+        answers = [each.result() for each in others]
     assert answers.pop(2) == "ValueError: a bad row"
     assert [answer["outputs"][0][0] for answer in answers] == [0, 1, 3, 4]
 
@@ -85,7 +103,7 @@ def test_a_request_that_says_more_is_predicted_by_itself_with_all_it_says(server
     assert ask(server, {}) == 'Exception: Expected "inputs" to be a list'
 
 
-def test_the_input_example_proves_that_rows_may_be_joined(serve, tmp_path):
+def test_the_input_example_proves_that_rows_may_be_joined(serve, go, tmp_path):
     example = tmp_path / "example.json"
     example.write_text(json.dumps({"inputs": [1, 2, 3]}))
     server = serve(SCRIPT, INPUT_EXAMPLE=example).ready()
