@@ -158,7 +158,7 @@ class Models:
         folder = Path(to) if to else Path(name) / str(version) / "Artifacts"
         if (folder / str(found.number)).exists():
             raise InvalidArgument(f"{folder / str(found.number)} already exists; name another folder.")
-        url = f"{self._path(name, version)}artifacts/{found.digest}/"
+        url = f"{self._path(name, version)}artifacts/{found.number or found.digest}/"
         whole = self._transport.record(Artifact, "GET", url)
         return artifacts.fetch(self._transport, f"{url}download/", whole, folder, on_progress)
 
