@@ -129,8 +129,12 @@ def with_changes(serving: Serving, changes: dict[str, Any]) -> Settings:
 
 
 def check(*, access: Access, wanted: Settings, serving: Serving | None = None) -> Preflight:
-    """Have settings checked without saving them."""
-    draft = drafting.revision(access.project, wanted, serving.current if serving else None)
+    """Have settings checked without saving them: the very files and packages that saving them would run."""
+    if serving is None:
+        draft = drafting.revision(access.project, wanted, None)
+    else:
+        changed = settings.differing(settings.of(serving), wanted)
+        draft = drafting.edit(access.project, wanted, serving.current, changed)
     return preflights.ask(project=access.project, user=access.user, revision=draft)
 
 

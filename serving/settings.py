@@ -146,6 +146,11 @@ def names() -> set[str]:
     return {each.name for each in fields(Settings)}
 
 
+def differing(one: Settings, other: Settings) -> set[str]:
+    """The names of the settings that are not the same."""
+    return {name for name in names() if getattr(one, name) != getattr(other, name)}
+
+
 def label(name: str) -> str:
     """What people call a setting."""
     return LABELS.get(name, name.replace("_", " "))

@@ -293,6 +293,18 @@ def test_a_subject_makes_the_same_revision_again(create: Create) -> None:
         assert getattr(again, name) == getattr(serving.current, name)
 
 
+def test_an_edit_is_checked_with_the_files_that_saving_it_would_keep(
+    create: Create, export: Callable[..., ModelVersion], owner: Access
+) -> None:
+    serving = create(SUMS)
+    export(files={"predictor.py": "class Forecast: pass"}, number=1, may_overwrite=True)
+    wanted = services.with_changes(serving, {"memory_mb": 512})
+    found = services.check(access=owner, wanted=wanted, serving=serving)
+    assert found.subject["script_id"] == serving.current.script_id
+    saved = services.update(access=owner, serving=serving, changes={"memory_mb": 512})
+    assert saved.current.preflight == found
+
+
 def test_what_was_deleted_meanwhile_cannot_be_checked(
     export: Callable[..., ModelVersion], owner: Access, finish: Finish
 ) -> None:
