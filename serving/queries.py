@@ -96,20 +96,29 @@ def inference_records(serving: Serving) -> QuerySet[InferenceRecord]:
 def ready_addresses(serving: Serving) -> list[str]:
     """Where the ready replicas that callers come to answer, those of the wanted revision first."""
     current = serving.revision.number if serving.revision else 0
-    ready = Replica.objects.filter(serving=serving, state=ReplicaState.READY).exclude(address="")
-    ready = ready.exclude(component=Component.PREDICTOR, revision__in=_with_transformers(serving))
-    found = sorted(ready, key=lambda replica: (replica.revision != current, replica.slot))
+    ready = list(Replica.objects.filter(serving=serving, state=ReplicaState.READY).exclude(address=""))
+    behind = _behind(serving, {replica.revision for replica in ready})
+    fronts = [
+        replica
+        for replica in ready
+        if replica.component == Component.TRANSFORMER or replica.revision not in behind
+    ]
+    found = sorted(fronts, key=lambda replica: (replica.revision != current, replica.slot))
     return [replica.address for replica in found]
+
+
+def _behind(serving: Serving, numbers: set[int]) -> set[int]:
+    """Which revisions' predictors callers do not come to; asked of the database during a change of revision only."""
+    current = serving.revision
+    if current is not None and numbers <= {current.number}:
+        return numbers if current.has_separate_transformer else set()
+    return revisions_with_transformers(serving)
 
 
 def revisions_with_transformers(serving: Serving) -> set[int]:
     """The numbers of the revisions whose predictors stand behind transformers in replicas of their own."""
-    return set(_with_transformers(serving))
-
-
-def _with_transformers(serving: Serving) -> QuerySet[Revision, int]:
     found = Revision.objects.filter(serving=serving, transformer_placement=Placement.SEPARATE)
-    return found.exclude(transformer=None).values_list("number", flat=True)
+    return set(found.exclude(transformer=None).values_list("number", flat=True))
 
 
 def preflight(project: Project, number: int) -> Preflight:
