@@ -95,6 +95,11 @@ def inference_records(serving: Serving) -> QuerySet[InferenceRecord]:
 
 def ready_addresses(serving: Serving) -> list[str]:
     """Where the ready replicas that callers come to answer, those of the wanted revision first."""
+    return [replica.address for replica in ready_fronts(serving)]
+
+
+def ready_fronts(serving: Serving) -> list[Replica]:
+    """The ready replicas that callers come to, those of the wanted revision first."""
     current = serving.revision.number if serving.revision else 0
     ready = list(Replica.objects.filter(serving=serving, state=ReplicaState.READY).exclude(address=""))
     behind = _behind(serving, {replica.revision for replica in ready})
@@ -103,8 +108,7 @@ def ready_addresses(serving: Serving) -> list[str]:
         for replica in ready
         if replica.component == Component.TRANSFORMER or replica.revision not in behind
     ]
-    found = sorted(fronts, key=lambda replica: (replica.revision != current, replica.slot))
-    return [replica.address for replica in found]
+    return sorted(fronts, key=lambda replica: (replica.revision != current, replica.slot))
 
 
 def _behind(serving: Serving, numbers: set[int]) -> set[int]:

@@ -17,6 +17,7 @@ class Settings:
 
     `requirements` is the text of a requirements.txt; empty: the file of that name beside the script, or else the
     platform's own packages. `python` is a version such as 3.12, empty for the platform's own.
+    `deployer` is where its replicas run: local, docker or swarm, empty for the installation's own choice.
     `transformer` is the path of a script, or the bare name of the one in the numbered artifact that is asked for.
     """
 
@@ -37,6 +38,7 @@ class Settings:
     cores: float = 1.0
     memory_mb: int = 1024
     gpus: int = 0
+    deployer: str = ""
     class_name: str = ""
     batching: str = Batching.AUTO
     max_batch_size: int = 64
@@ -60,6 +62,7 @@ COPIED = (
     "cores",
     "memory_mb",
     "gpus",
+    "deployer",
     "class_name",
     "batching",
     "max_batch_size",
@@ -87,6 +90,7 @@ LABELS = {
     "environment_id": "packages",
     "memory_mb": "memory (MB)",
     "gpus": "GPUs",
+    "deployer": "place of the replicas",
     "class_name": "class",
     "max_batch_size": "largest batch",
     "max_latency_ms": "longest wait for a batch (ms)",

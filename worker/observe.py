@@ -162,6 +162,7 @@ def _new_row(serving: Serving, status: ReplicaStatus) -> Replica:
         component=status.component,
         slot=status.slot,
         attempt=status.attempt,
+        deployer=status.deployer,
         started_at=status.started_at,
     )
 

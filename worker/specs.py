@@ -37,6 +37,7 @@ def serving_spec(
         host=settings.REPLICA_HOST,
         port=serving.port,
         keys_file=keys.path_for(serving),
+        token=serving.gateway_token,
         unwanted=frozenset(unwanted),
         ended=frozenset(ended),
         revisions=tuple(
@@ -110,6 +111,7 @@ def _files(revision: Revision) -> RevisionSpec:
         manifest=manifest,
         files=files,
         python=found.python or Path("python-of-an-environment-that-is-gone"),
+        deployer=revision.deployer or settings.DEPLOYER,
         environment=found.variables,
     )
 

@@ -208,6 +208,7 @@ else:
     }
 
 DEPLOYER = env.text("DEPLOYER", "local")
+DEPLOYERS = list(dict.fromkeys([DEPLOYER, *env.words("DEPLOYERS", "")]))  # what a serving may choose from
 REPLICA_PYTHON = env.path("REPLICA_PYTHON", BASE_DIR / ".venv-replica" / "bin" / "python")
 REPLICA_HOST = env.text("REPLICA_HOST", "127.0.0.1")
 SERVING_PORTS = env.ports("SERVING_PORTS", "20000-29999")  # below the kernel's ephemeral range
@@ -231,6 +232,23 @@ KEYS_DIR = DATA_DIR / "keys"
 PREDICTORS_DIR = DATA_DIR / "predictors"
 TOPIC_DIR = DATA_DIR / "topics"
 INFERENCE_RECORDS_KEPT = env.number("INFERENCE_RECORDS_KEPT", 100_000)
+
+# --- Containers -----------------------------------------------------------------------------------
+
+DOCKER_URL = env.text("DOCKER_URL", "unix:///var/run/docker.sock")
+BASE_IMAGE = env.text("BASE_IMAGE", "python:{version}-slim")
+IMAGE_REGISTRY = env.text("IMAGE_REGISTRY", "").rstrip("/")  # where the nodes of a Swarm find images
+REPLICA_NETWORK = env.text("REPLICA_NETWORK", "hopyard-replicas")
+EGRESS_NETWORK = env.text("EGRESS_NETWORK", "hopyard-egress")
+CONTROL_URL = env.text("CONTROL_URL", "").rstrip("/")  # where replicas in containers ask the platform
+CONTROL_PORT = env.number("CONTROL_PORT", 8001)
+FILES_URL_SECONDS = env.number("FILES_URL_SECONDS", 900)
+
+# --- Gateway --------------------------------------------------------------------------------------
+
+GATEWAY = env.text("GATEWAY", "auto")  # haproxy, off, or haproxy where it is found
+GATEWAY_DIR = env.path("GATEWAY_DIR", DATA_DIR / "gateway")
+GATEWAY_DOMAIN = env.text("GATEWAY_DOMAIN", "").strip(".").lower()
 
 # --- Python environments --------------------------------------------------------------------------
 

@@ -23,6 +23,14 @@ class Batching(models.TextChoices):
     OFF = "off", "Never"
 
 
+class Deployer(models.TextChoices):
+    """Where replicas run; empty is the installation's own choice."""
+
+    LOCAL = "local", "Processes of this machine"
+    DOCKER = "docker", "Containers of one Docker engine"
+    SWARM = "swarm", "Services of a Docker Swarm"
+
+
 class Placement(models.TextChoices):
     """Where a transformer runs."""
 
@@ -51,6 +59,7 @@ class Revision(models.Model):
     cores = models.FloatField(default=1.0)
     memory_mb = models.PositiveIntegerField(default=1024)
     gpus = models.PositiveIntegerField(default=0)
+    deployer = models.CharField(max_length=12, choices=Deployer.choices, blank=True)
     class_name = models.CharField(max_length=100, blank=True)
     batching = models.CharField(max_length=4, choices=Batching.choices, default=Batching.AUTO)
     max_batch_size = models.PositiveIntegerField(default=64)

@@ -20,10 +20,22 @@ serving_name = RegexValidator(
 )
 
 
+class Exemption(models.TextChoices):
+    """What an owner lets a serving's containers do that they may not by default."""
+
+    EGRESS = "egress", "Reaches other machines"
+    WRITABLE_ROOT = "writable-root", "Writes to its root file system"
+    ROOT_USER = "root-user", "Runs as root"
+
+
 class Serving(models.Model):
     """A wish (`wanted_replicas` of `revision`) and the last verdict on it.
 
-    `generation` counts the wishes, so that a step that began before the newest one knows it.
+    `generation` counts the wishes, so that a step that began before the newest one knows it. `scale` is the number of
+    replicas asked for by hand since the revision was made, which keeps its own. An update runs at most `surge` replicas
+    more than are wanted (0: a whole second set), and waits `pace_seconds` after each that is ready. `canary` is a
+    revision that gets `canary_percent` of the requests beside the current one. `exemptions` are
+    the names of Exemptions from the hardening of containers.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="servings")
@@ -38,6 +50,13 @@ class Serving(models.Model):
 
     revision = models.ForeignKey("Revision", models.SET_NULL, null=True, related_name="+")
     wanted_replicas = models.PositiveIntegerField(default=0)
+    scale = models.PositiveIntegerField(null=True)
+    surge = models.PositiveIntegerField(default=0)
+    pace_seconds = models.PositiveIntegerField(default=0)
+    canary = models.ForeignKey("Revision", models.SET_NULL, null=True, related_name="+")
+    canary_percent = models.PositiveIntegerField(default=0)
+    canary_failure = models.JSONField(null=True)
+    exemptions = models.JSONField(default=list)
     generation = models.PositiveIntegerField(default=1)
     is_deleted = models.BooleanField(default=False)
 
@@ -49,6 +68,7 @@ class Serving(models.Model):
     has_given_up = models.BooleanField(default=False)
     setbacks = models.JSONField(default=dict)
     good_revision = models.PositiveIntegerField(null=True)
+    good_replicas = models.PositiveIntegerField(null=True)
     was_ready = models.BooleanField(default=False)
     preparing = models.CharField(max_length=300, blank=True)
     changed_at = models.DateTimeField(default=timezone.now)
@@ -104,6 +124,7 @@ class Replica(models.Model):
     )
     slot = models.PositiveIntegerField()
     attempt = models.PositiveIntegerField()
+    deployer = models.CharField(max_length=12, default="local")
     state = models.CharField(
         max_length=10, choices=[(s, s) for s in ReplicaState], default=ReplicaState.STARTING
     )

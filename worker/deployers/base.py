@@ -59,6 +59,10 @@ class RevisionSpec:
     a script, and a transformer too if both are to run in one process; a component "transformer" has only that, and
     reads the addresses of its predictors from a file. `is_front` says that callers come to it, on the serving's port,
     and `knows_example` that the stored input example is what it is asked, which is not so behind a transformer.
+
+    `deployer` names the one that is to run it. A container runs `image` instead of `python`; where it shares no disk
+    with the platform it fetches its files from `files_url`, which is good for a few minutes, and reads documents below
+    `control_url`. `exemptions` from the hardening of containers are the values of serving.models.Exemption.
     """
 
     revision: int
@@ -77,6 +81,11 @@ class RevisionSpec:
     cores: float = 1.0
     memory_mb: int = 1024
     gpus: int = 0
+    deployer: str = "local"
+    image: str = ""
+    files_url: str = ""
+    control_url: str = ""
+    exemptions: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -84,13 +93,14 @@ class ServingSpec:
     """A serving as it should be: the components of its revisions. None: it should be stopped.
 
     `unwanted` names replicas that must end although their slot lives on, in another replica; `ended` those whose
-    end the caller has seen.
+    end the caller has seen. `token` lets the platform's own processes in at replicas that have no file of keys.
     """
 
     name: str
     host: str
     port: int
     keys_file: Path
+    token: str = ""
     revisions: tuple[RevisionSpec, ...] = ()
     unwanted: frozenset[str] = frozenset()
     ended: frozenset[str] = frozenset()
@@ -123,6 +133,7 @@ class ReplicaStatus:
     phase: Phase
     started_at: datetime
     component: str = PREDICTOR
+    deployer: str = "local"
     place: str = ""
     address: str = ""
     said: Mapping[str, Any] | None = None

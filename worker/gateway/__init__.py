@@ -1,0 +1,1 @@
+"""The front proxy: what it should say, and how it is told."""
