@@ -37,6 +37,7 @@ class ServerProcess:
     def __init__(self, directory: Path, script: str | None, settings: dict[str, Any]) -> None:
         self.directory = directory
         self.script = directory / settings.pop("name", "iris.py")
+        module = settings.pop("module", "hopyard.server")
         if script is not None:
             self.script.write_text(textwrap.dedent(script))
         self.address_file = directory / "address"
@@ -53,7 +54,7 @@ class ServerProcess:
         named = {k if k == "MODEL_VERSION" else f"HOPYARD_{k}": str(v) for k, v in known.items()}
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "hopyard.server"],
+                [sys.executable, "-m", module],
                 cwd=directory,
                 env=clean | named,
                 stdout=log,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
+from hopyard.server import keys
 from hopyard.server.batcher import BatchLimits
 from hopyard.server.books import Books
 from hopyard.server.config import Config
@@ -15,8 +16,7 @@ from hopyard.server.http.connections import Connections
 from hopyard.server.http.limits import HttpLimits
 from hopyard.server.http.protocol import Handler, HttpProtocol
 from hopyard.server.http.requests import RequestIds
-from hopyard.server.inference_log import DirectorySink, InferenceLog, Origin
-from hopyard.server.keys import KeyRing
+from hopyard.server.inference_log import DirectorySink, InferenceLog, Origin, Sink
 from hopyard.server.loading import Loading
 from hopyard.server.metrics import Metrics
 from hopyard.server.pages import Scrape
@@ -25,6 +25,7 @@ from hopyard.server.runners import ModelThread
 
 LEAVE_SECONDS = 3.0
 IDLE_GRACE_SECONDS = 1.0
+NEWCOMER_SECONDS = 1.0
 POLL_SECONDS = 0.02
 STOPPING = "The server is stopping."
 
@@ -83,6 +84,7 @@ class Answering:
         loop = asyncio.get_running_loop()
         self._settings = settings
         self._records = records
+        self._deadline = 0.0
         self.thread = thread
         self.metrics = Metrics()
         self.dataplane = plane(
@@ -96,7 +98,7 @@ class Answering:
         if settings.script is None:
             self.dataplane.reason = "The transformer is loading."
         self.connections = Connections(loop, replica=settings.replica)
-        self._keys = KeyRing(settings.keys_file) if settings.keys_file else None
+        self._keys = keys.of(settings)
         if self._keys is not None:
             self.connections.each_tick(self._keys.refresh)
         self._books = Books(self.metrics, records, latency_logging=settings.latency_logging)
@@ -155,24 +157,41 @@ class Answering:
         if self._settings.enable_grpc:
             asyncio.get_running_loop().run_in_executor(None, importlib.import_module, "hopyard.server.grpc")
 
+    # The end: `leave`, `settle`, then no new connections, `finish` and `close`.
+
     def leave(self) -> None:
         """Not ready any more; what still comes is answered, and told to come no more."""
+        self._deadline = asyncio.get_running_loop().time() + self._settings.drain_seconds
         self.dataplane.stop(STOPPING)
         self.connections.draining = True
 
     async def settle(self) -> None:
-        """Wait for what is in flight, then a little for idle clients to go; no longer than the drain time."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        deadline = began + self._settings.drain_seconds
-        grace = min(began + IDLE_GRACE_SECONDS, deadline)
-        while loop.time() < deadline and (self.connections.busy or self.metrics.in_flight):
-            await asyncio.sleep(POLL_SECONDS)
-        while loop.time() < grace and len(self.connections):
+        """Wait while something is in flight, and a little for idle clients to ask once more and be told.
+
+        Half of the drain time at most: clients that come again and again must not take it from the last of them.
+        """
+        now = asyncio.get_running_loop().time
+        latest = self._deadline - self._settings.drain_seconds / 2
+        grace = min(now() + IDLE_GRACE_SECONDS, latest)
+        while now() < latest and (self._is_busy or (now() < grace and len(self.connections))):
             await asyncio.sleep(POLL_SECONDS)
 
+    async def finish(self) -> None:
+        """Answer what is left, now that no connection can be added. Who has connected just now may still ask."""
+        now = asyncio.get_running_loop().time
+        newcomers_until = min(now() + NEWCOMER_SECONDS, self._deadline)
+        while now() < self._deadline:
+            self.connections.close_idle(spare_newcomers=now() < newcomers_until)
+            if not self._is_busy and not len(self.connections):
+                return
+            await asyncio.sleep(POLL_SECONDS)
+
+    @property
+    def _is_busy(self) -> bool:
+        return self.connections.busy or self.metrics.in_flight > 0
+
     async def close(self) -> None:
-        self.connections.close_idle()
+        self.connections.close_all_idle()
         self.thread.stop()
         if not self.thread.busy:
             await asyncio.to_thread(self.thread.join, LEAVE_SECONDS)
@@ -193,7 +212,10 @@ class Answering:
 
 def inference_log(settings: Config, *, writer: str) -> InferenceLog | None:
     """The log of this process, where one is wanted; each `writer` appends to a file of its own."""
-    if settings.topic_dir is None or not settings.topic or settings.inference_logging == "NONE":
+    if not settings.topic or settings.inference_logging == "NONE":
+        return None
+    sink = _sink(settings, writer)
+    if sink is None:
         return None
     origin = Origin(
         project=settings.project,
@@ -202,5 +224,14 @@ def inference_log(settings: Config, *, writer: str) -> InferenceLog | None:
         replica=settings.replica,
         model_version=settings.model_version,
     )
-    sink = DirectorySink(settings.topic_dir, settings.topic, writer)
     return InferenceLog(sink, origin, mode=settings.inference_logging)
+
+
+def _sink(settings: Config, writer: str) -> Sink | None:
+    """The platform itself, where it is asked for documents, else a directory that is shared with it."""
+    if settings.control_url:
+        # Only some need it, and it takes a while.
+        from hopyard.server.posting import PostingSink
+
+        return PostingSink(settings.control_url, settings.token)
+    return DirectorySink(settings.topic_dir, settings.topic, writer) if settings.topic_dir else None

@@ -74,7 +74,19 @@ class Config:
     shared_host: Annotated[str, Setting("address of the shared port; HOST unless given")] = ""
     address_file: Annotated[Path | None, Setting("file that receives host:port", Path)] = None
     termination_file: Annotated[Path | None, Setting("file that receives a fatal failure", Path)] = None
+    reports: Annotated[str, Setting("output: report on stdout, not in TERMINATION_FILE", texts.reports)] = (
+        "file"
+    )
     keys_file: Annotated[Path | None, Setting("hashed keys; without it anybody may predict", Path)] = None
+    token: Annotated[
+        str, Setting("what the gateway comes with, in place of keys: nobody else may predict")
+    ] = ""
+    control_url: Annotated[
+        str,
+        Setting("where the platform takes records and lists predictors, where it shares no disk", texts.url),
+    ] = ""
+    files_url: Annotated[str, Setting("where a container fetches its files from", texts.url)] = ""
+    fetch_seconds: Annotated[float, Setting("time given to fetching them", texts.seconds)] = 120.0
     artifact_dir: Annotated[Path | None, Setting("directory of the model's files", Path)] = None
     manifest: Annotated[
         Path | None, Setting("JSON list of [path, size, sha256] that the artifact's files must be", Path)
@@ -145,7 +157,7 @@ def read(argv: Sequence[str] | None = None) -> Config:
     code = config.script or config.transformer
     if code is None:
         raise _invalid("HOPYARD_SCRIPT is not set; give the path of the .py file to serve")
-    if config.script is None and config.predictors_file is None:
+    if config.script is None and config.predictors_file is None and not config.control_url:
         raise _invalid(
             "HOPYARD_TRANSFORMER is set without HOPYARD_SCRIPT; name the script, or in HOPYARD_PREDICTORS_FILE "
             "the file that lists the predictors"
@@ -157,10 +169,10 @@ def read(argv: Sequence[str] | None = None) -> Config:
     )
 
 
-def termination_file() -> Path | None:
-    """Where to report a failure that prevents even the settings from being read."""
+def reporting() -> tuple[Path | None, str]:
+    """Where to report a failure that prevents even the settings from being read: TERMINATION_FILE and REPORTS."""
     text = os.environ.get("HOPYARD_TERMINATION_FILE", "")
-    return Path(text) if text else None
+    return Path(text) if text else None, os.environ.get("HOPYARD_REPORTS", "").lower()
 
 
 def reloads() -> bool:

@@ -1,6 +1,7 @@
 """Inference records: a bounded queue no prediction waits for, and a thread that ships it to a sink.
 
-A sink has one method, `append(lines)`, and may raise OSError: the records are then counted as dropped.
+A sink has one method, `append(lines)`, and may raise OSError: the records are then counted as dropped, or as many of
+them as a `Lost` says.
 """
 
 import hashlib
@@ -23,6 +24,14 @@ MAX_BATCH = 1_000
 GATHER_SECONDS = 0.1
 
 log = logging.getLogger(__name__)
+
+
+class Lost(OSError):
+    """So many lines of a batch were not taken."""
+
+    def __init__(self, reason: str, lines: int) -> None:
+        super().__init__(reason)
+        self.lines = lines
 
 
 class Sink(Protocol):
@@ -110,7 +119,9 @@ class InferenceLog:
         try:
             self._sink.append([self._line(record) for record in batch])
         except Exception as error:
-            self.dropped_by_sink += len(batch)
+            lost = error.lines if isinstance(error, Lost) else len(batch)
+            self.dropped_by_sink += lost
+            self.written += len(batch) - lost
             if not failing:
                 log.error("Inference records cannot be written and are dropped: %s", error)
             return True

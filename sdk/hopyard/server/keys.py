@@ -1,4 +1,5 @@
-"""Who may predict: API keys checked against a file of keyed hashes that the platform keeps current.
+"""Who may predict: API keys checked against a file of keyed hashes that the platform keeps current, or the platform's
+gateway alone, which has checked them.
 
 The file is `{"pepper": hex, "internal": token, "keys": [{"id", "digest", "expires_at"}]}`, where a digest is
 hex HMAC-SHA256(pepper, whole key) and a key is `hop_<id>_<secret>`.
@@ -11,6 +12,9 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
+
+from hopyard.server.config import Config
 
 REMEMBERED = 1024
 INTERNAL = b"internal"
@@ -34,6 +38,35 @@ class KeyFile:
     pepper: bytes = b""
     internal: bytes = b""
     keys: Mapping[bytes, Key] | None = None
+
+
+class Keys(Protocol):
+    """Who is let in; `internal` is the token of the platform's own processes, empty if there is none."""
+
+    @property
+    def internal(self) -> bytes: ...
+    def refresh(self) -> None: ...
+    def identify(self, headers: Mapping[bytes, bytes], now: float) -> str | None: ...
+
+
+def of(settings: Config) -> Keys | None:
+    """Who may predict by the settings; None: everybody."""
+    if settings.token:
+        return GatewayToken(settings.token.encode())
+    return KeyRing(settings.keys_file) if settings.keys_file else None
+
+
+class GatewayToken:
+    """Lets in who brings the token. Whose key it was is the gateway's word."""
+
+    def __init__(self, token: bytes) -> None:
+        self.internal = token
+
+    def refresh(self) -> None:
+        """It stays what it is."""
+
+    def identify(self, headers: Mapping[bytes, bytes], now: float) -> str | None:
+        return _named_by_gateway(headers, self.internal)
 
 
 class KeyRing:
@@ -77,10 +110,7 @@ class KeyRing:
                 key = self._verified.get(given) or self._verify(given)
                 if key is not None and now < key.expires_at:
                     return key.id
-        token = headers.get(b"x-hopyard-internal")
-        if token and self._file.internal and hmac.compare_digest(token, self._file.internal):
-            return headers.get(b"x-hopyard-caller", INTERNAL).decode("latin-1")
-        return None
+        return _named_by_gateway(headers, self._file.internal)
 
     def _verify(self, header: bytes) -> Key | None:
         text = _key_text(header)
@@ -100,6 +130,13 @@ class KeyRing:
             held = "the keys read before stay valid" if self._stamp else "everybody is refused"
             log.error("The keys file %s cannot be read, so %s: %s", self._path, held, problem)
         self._broken = problem
+
+
+def _named_by_gateway(headers: Mapping[bytes, bytes], expected: bytes) -> str | None:
+    token = headers.get(b"x-hopyard-internal")
+    if token and expected and hmac.compare_digest(token, expected):
+        return headers.get(b"x-hopyard-caller", INTERNAL).decode("latin-1")
+    return None
 
 
 def _key_text(header: bytes) -> bytes:

@@ -6,7 +6,6 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import uvloop
 
@@ -17,25 +16,31 @@ from hopyard.server.failures import Failure, one_line, whole_traceback
 from hopyard.server.listeners import Listener, bind, publish
 from hopyard.server.processes import reloading, supervising
 from hopyard.server.processes.signals import stop_signal
+from hopyard.server.reports import Outlet
 from hopyard.server.runners import ModelThread
 
 FATAL_STATUS = 3
 LEAVE_SECONDS = 3.0
+Prepare = Callable[[Config], None]
 
 log = logging.getLogger(__name__)
 
 
-def main(argv: Sequence[str] | None = None, *, announce: Announce | None = None) -> int:
-    """Serve until told to stop; `announce` is called when ready. Returns the exit status: 0, or 3 after a fatal
-    failure.
+def main(
+    argv: Sequence[str] | None = None, *, announce: Announce | None = None, prepare: Prepare | None = None
+) -> int:
+    """Serve until told to stop; `prepare` is called before anything is read but the settings, `announce` when ready.
+    Returns the exit status: 0, or 3 after a fatal failure.
     """
-    termination_file = config.termination_file()
+    outlet = reports.outlet(*config.reporting())
     try:
         output.set_up()
         reloads, words = reloading.asked_for(sys.argv[1:] if argv is None else argv)
         settings = config.read(words)
-        termination_file = settings.termination_file
+        outlet = reports.outlet(settings.termination_file, settings.reports)
         settings.export()
+        if prepare is not None:
+            prepare(settings)
         status = 0
         if settings.preflight:
             status = _preflight(settings)
@@ -45,11 +50,11 @@ def main(argv: Sequence[str] | None = None, *, announce: Announce | None = None)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(Server(settings, announce).run())
     except Failure as failure:
-        _report(failure, termination_file)
+        _report(failure, outlet)
         status = FATAL_STATUS
     except (Exception, asyncio.CancelledError) as error:
         reason = f"The server failed by a fault of its own, {one_line(error)}; please report it."
-        _report(Failure("Internal", reason, whole_traceback(error)), termination_file)
+        _report(Failure("Internal", reason, whole_traceback(error)), outlet)
         status = FATAL_STATUS
     _leave_soon(status)
     return status
@@ -127,25 +132,25 @@ class Server:
             self._announce(Announcement(host, port, grpc_port, told))
 
     async def _drain(self) -> None:
-        """Leave the shared port first, answer what is in flight, then let idle clients go."""
+        """Leave the shared port first, answer what still comes, then leave the own ports and answer what is left."""
         log.info("Stopping")
         self._answering.leave()
         if self._shared is not None:
             await self._shared.leave()
         await self._answering.settle()
-        for listener in self._listeners:
-            await listener.leave()
+        await asyncio.gather(*(listener.leave() for listener in self._listeners))
+        await self._answering.finish()
         await self._answering.close()
 
 
-def _report(failure: Failure, termination_file: Path | None) -> None:
+def _report(failure: Failure, outlet: Outlet | None) -> None:
     log.critical("%s", "\n".join(filter(None, (str(failure), failure.evidence))))
-    if termination_file is None:
+    if outlet is None:
         return
     try:
-        reports.write_termination(termination_file, failure)
+        reports.write_termination(outlet, failure)
     except OSError:
-        log.exception("The termination file could not be written")
+        log.exception("The failure could not be reported")
 
 
 def _leave_soon(status: int) -> None:

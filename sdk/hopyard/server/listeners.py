@@ -1,8 +1,10 @@
 """Sockets this server listens on: the private one, and one shared with the other replicas of the serving."""
 
 import asyncio
+import ctypes
 import logging
 import socket
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,16 @@ from hopyard.server.failures import Failure
 BACKLOG = 2048
 ACCEPTED_AT_ONCE = 64
 BREATH_SECONDS = 0.05
+HANDSHAKE_SECONDS = 0.05
+SO_ATTACH_FILTER = 26
+# A classic BPF program, see filter.rst of the kernel: drop a segment with SYN and without ACK, keep every other.
+NO_SYN = (
+    (0x30, 0, 0, 13),  # load the byte of the flags
+    (0x54, 0, 0, 0x12),  # of which SYN and ACK count
+    (0x15, 0, 1, 0x02),  # if it is SYN alone
+    (0x06, 0, 0, 0),  # drop
+    (0x06, 0, 0, 0xFFFFFFFF),  # keep
+)
 Factory = Callable[[], asyncio.Protocol]
 Give = Callable[[socket.socket], None]
 
@@ -103,6 +115,7 @@ class Listener:
         """Stop listening, and still take the connections the kernel has completed for us."""
         if self._server is None:
             return
+        await begin_no_more(self._socket)
         queue = self._socket.dup()
         self._server.close()
         self._server = None
@@ -133,6 +146,10 @@ class Acceptor:
         except OSError as error:
             raise _unavailable(*self.address, error) from None
         asyncio.get_running_loop().add_reader(self._socket, self._accept)
+
+    async def fade(self) -> None:
+        """Let no new connection begin, and take those that have, before `leave`."""
+        await begin_no_more(self._socket)
 
     def leave(self) -> None:
         """Stop listening, and still give away the connections the kernel has completed for us."""
@@ -168,6 +185,22 @@ class Acceptor:
     def _resume(self) -> None:
         if self._socket.fileno() >= 0:
             asyncio.get_running_loop().add_reader(self._socket, self._accept)
+
+
+async def begin_no_more(listening: socket.socket) -> None:
+    """Have the kernel ignore requests for new connections, and give those that have begun the time to be complete.
+
+    Closing a listening socket resets what its queue gets in that very moment. A client that is ignored asks again a
+    second later, and is refused then, or finds another replica on a shared port: nothing it has sent is lost.
+    """
+    program = b"".join(struct.pack("HBBI", *each) for each in NO_SYN)
+    held = ctypes.create_string_buffer(program)
+    try:
+        filtered = struct.pack("HP", len(NO_SYN), ctypes.addressof(held))
+        listening.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, filtered)
+    except OSError as error:  # a kernel without it
+        log.debug("New connections cannot be held off: %s", error)
+    await asyncio.sleep(HANDSHAKE_SECONDS)
 
 
 def _unavailable(host: str, port: int, error: OSError) -> Failure:

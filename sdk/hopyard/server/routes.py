@@ -16,7 +16,7 @@ from hopyard.server.dataplane import DataPlane
 from hopyard.server.flavors.mlrun import addressing
 from hopyard.server.hosted import Door, Hosted
 from hopyard.server.http.requests import Request
-from hopyard.server.keys import KeyRing
+from hopyard.server.keys import Keys
 from hopyard.server.pages import Pages, Scrape, tell
 from hopyard.server.replies import Problem
 
@@ -30,13 +30,13 @@ Way = Callable[[Request, Door], None]
 
 
 class Routes:
-    """Every answer over HTTP starts here. A `KeyRing` of None lets everybody in."""
+    """Every answer over HTTP starts here. `keys` of None lets everybody in."""
 
     def __init__(
         self,
         dataplane: DataPlane,
         *,
-        keys: KeyRing | None,
+        keys: Keys | None,
         books: Books,
         server_version: str,
         scrape: Scrape | None = None,

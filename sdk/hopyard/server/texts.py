@@ -3,9 +3,11 @@
 import json
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 LOGGING_MODES = ("ALL", "MODEL_INPUTS", "PREDICTIONS", "NONE")
 BATCHING = ("auto", "on", "off")
+REPORTS = ("file", "output")
 
 
 def text(text: str) -> str:
@@ -49,6 +51,19 @@ def batching(text: str) -> str:
     if text.lower() not in BATCHING:
         raise ValueError(f"it is one of {', '.join(BATCHING)}")
     return text.lower()
+
+
+def reports(text: str) -> str:
+    if text.lower() not in REPORTS:
+        raise ValueError(f"it is one of {', '.join(REPORTS)}")
+    return text.lower()
+
+
+def url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("it is no address that begins with http:// or https://")
+    return text.rstrip("/")
 
 
 def json_object(text: str) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from hopyard.server.grpc.outgoing import STREAM_WINDOW, Outgoing
 from hopyard.server.grpc.rpc import Carrier, Rpc
 from hopyard.server.grpc.service import Service
 from hopyard.server.grpc.streams import Stream
-from hopyard.server.http.connections import FOREVER, Connections
+from hopyard.server.http.connections import FOREVER, Connections, has_unread
 from hopyard.server.http.limits import HttpLimits
 from hopyard.server.http.requests import RequestIds
-from hopyard.server.keys import KeyRing
+from hopyard.server.keys import Keys
 from hopyard.server.replies import Problem
 
 IDLE_SECONDS = 3600.0
@@ -35,7 +35,7 @@ class GrpcProtocol(asyncio.Protocol):
         plane: DataPlane,
         *,
         books: Books,
-        keys: KeyRing | None,
+        keys: Keys | None,
         connections: Connections,
         ids: RequestIds,
         limits: HttpLimits,
@@ -103,6 +103,14 @@ class GrpcProtocol(asyncio.Protocol):
     @property
     def idle(self) -> bool:
         return self._gone_since != FOREVER or not self._incoming.streams
+
+    @property
+    def is_new(self) -> bool:
+        return self._incoming.last == 0
+
+    @property
+    def has_unread(self) -> bool:
+        return has_unread(self._transport)
 
     def expire(self) -> None:
         """Look at the time: part from a peer that is too slow or away for too long, say that we are leaving."""

@@ -13,7 +13,7 @@ from hopyard.server.dataplane import DataPlane
 from hopyard.server.grpc.inference import Caller, Inference, Receiver
 from hopyard.server.grpc.messages import CLASSES
 from hopyard.server.hosted import Hosted
-from hopyard.server.keys import KeyRing
+from hopyard.server.keys import Keys
 from hopyard.server.replies import Problem
 
 SERVICE = "inference.GRPCInferenceService"
@@ -37,7 +37,7 @@ class Call(Caller, Receiver, Protocol):
 class Service:
     """What the methods are answered from. With `keys` a caller has to name itself."""
 
-    def __init__(self, plane: DataPlane, books: Books, keys: KeyRing | None) -> None:
+    def __init__(self, plane: DataPlane, books: Books, keys: Keys | None) -> None:
         self.plane = plane
         self.books = books
         self._keys = keys

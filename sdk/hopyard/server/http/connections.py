@@ -1,6 +1,7 @@
 """The open connections, and the one timer that serves them all: slow clients, the clock, the Date header."""
 
 import asyncio
+import select
 from collections.abc import Callable
 from email.utils import formatdate
 from time import time
@@ -19,6 +20,14 @@ class Connection(Protocol):
 
     @property
     def idle(self) -> bool: ...
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing has come from the peer yet."""
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether bytes have come that were not passed on yet."""
+
     def expire(self) -> None: ...
     def close(self) -> None: ...
 
@@ -57,7 +66,15 @@ class Connections:
         """Have something cheap done with every tick."""
         self._each_tick.append(act)
 
-    def close_idle(self) -> None:
+    def close_idle(self, *, spare_newcomers: bool) -> None:
+        """Close those whose peers are owed nothing and have sent nothing; what has come is about to be read. Closing
+        on it would reset the connection, and its request would be lost.
+        """
+        for connection in [each for each in self._open if each.idle]:
+            if not (spare_newcomers and connection.is_new) and not connection.has_unread:
+                connection.close()
+
+    def close_all_idle(self) -> None:
         for connection in [each for each in self._open if each.idle]:
             connection.close()
 
@@ -72,3 +89,13 @@ class Connections:
             connection.expire()
         for act in self._each_tick:
             act()
+
+
+def has_unread(transport: asyncio.Transport) -> bool:
+    """Whether bytes, or the end, have come that the loop has not passed on yet."""
+    descriptor = transport.get_extra_info("socket").fileno()
+    if descriptor < 0:
+        return False
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))

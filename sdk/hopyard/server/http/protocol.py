@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import cast
 
-from hopyard.server.http.connections import FOREVER, Connections
+from hopyard.server.http.connections import FOREVER, Connections, has_unread
 from hopyard.server.http.heads import KNOWN_HEAD_BYTES, KnownHead
 from hopyard.server.http.limits import HttpLimits
 from hopyard.server.http.reading import Reader
@@ -68,6 +68,14 @@ class HttpProtocol(asyncio.Protocol):
     @property
     def idle(self) -> bool:
         return self._answering is None and self._reader.request is None and not self._waiting
+
+    @property
+    def is_new(self) -> bool:
+        return self._first is not None
+
+    @property
+    def has_unread(self) -> bool:
+        return has_unread(self._transport)
 
     def close(self) -> None:
         self._transport.close()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from hopyard.server import reports
 from hopyard.server.config import Config
 from hopyard.server.failures import Failure, one_line, whole_traceback
 from hopyard.server.preflight.report import TITLES, Report
@@ -34,7 +35,7 @@ Stage = Callable[[], Awaitable[Passed]]
 
 async def run(settings: Config) -> bool:
     """Make all checks that can be made; whether none of them failed."""
-    report = Report(settings.termination_file)
+    report = Report(reports.outlet(settings.termination_file, settings.reports))
     thread = ModelThread(asyncio.get_running_loop())
     stages = Stages(settings, thread)
     checklist = Checklist(report)

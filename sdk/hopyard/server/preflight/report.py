@@ -1,13 +1,13 @@
-"""What pre-flight has found so far, in a file that a crash of the process leaves behind."""
+"""What pre-flight has found so far, told at once so that a crash of the process leaves it behind."""
 
 import logging
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from time import perf_counter
 
 from hopyard.server import reports
 from hopyard.server.failures import Failure, writable
+from hopyard.server.reports import Outlet
 
 TITLES = {
     "files": "The files are those that were registered",
@@ -38,11 +38,10 @@ class Check:
 
 
 class Report:
-    """Written anew with every change; `path` may be None, where only the log is told."""
+    """Written anew with every change; without an outlet only the log is told."""
 
-    def __init__(self, path: Path | None, names: Iterable[str] = TITLES) -> None:
-        # The script may change directory.
-        self._path = path.absolute() if path else None
+    def __init__(self, outlet: Outlet | None, names: Iterable[str] = TITLES) -> None:
+        self._outlet = outlet
         self._checks = {name: Check(name, TITLES[name]) for name in names}
 
     @property
@@ -77,9 +76,9 @@ class Report:
         self._write()
 
     def _write(self) -> None:
-        if self._path is None:
+        if self._outlet is None:
             return
         try:
-            reports.write_preflight(self._path, [asdict(check) for check in self._checks.values()])
+            reports.write_preflight(self._outlet, [asdict(check) for check in self._checks.values()])
         except OSError:
             log.exception("The report could not be written")

@@ -37,7 +37,10 @@ class Front:
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        await self._answering.settle()
+        self._answering.leave()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await self._answering.finish()
         await self._answering.close()
 
     def _handle(self, request: Request) -> None:

@@ -109,8 +109,13 @@ class Taking:
     def start(self) -> None:
         self._loop.add_reader(self._end, self._take)
 
-    def stop(self) -> None:
-        """Take no more; what was not taken goes to others."""
+    async def stop(self) -> None:
+        """Take no more; what was not taken goes to others, and what was is there when this returns."""
+        self._leave()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _leave(self) -> None:
         self._loop.remove_reader(self._end)
 
     def _take(self) -> None:
@@ -134,7 +139,7 @@ class Taking:
         except OSError:
             kind, descriptors = b"", []
         if not descriptors:
-            self.stop()
+            self._leave()
             return None
         connection = socket.socket(fileno=descriptors[0])
         connection.setblocking(False)
@@ -144,7 +149,7 @@ class Taking:
         try:
             self._end.send(_COUNT.pack(count))
         except OSError:
-            self.stop()
+            self._leave()
 
     def _done(self, task: "asyncio.Task[object]") -> None:
         self._tasks.discard(task)

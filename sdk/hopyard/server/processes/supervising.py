@@ -210,15 +210,20 @@ class Supervisor:
     # The end
 
     async def _close(self) -> None:
-        """Leave the shared port, have the workers answer what they have, and close the ports after them."""
+        """Leave the shared port, have the workers answer what still comes, close the ports, and let them finish."""
         log.info("Stopping")
         self._front.say(STOPPING)
         if self._shared is not None:
+            await self._shared.fade()
             self._shared.leave()
             self._shared = None
-        await self._stop_workers()
+        if self._workers is not None:
+            self._is_stopping = True
+            await self._workers.leave(self._settings.drain_seconds)
+        await asyncio.gather(*(acceptor.fade() for acceptor in self._acceptors))
         for acceptor in self._acceptors:
             acceptor.leave()
+        await self._stop_workers()
         await self._front.close()
         if self._template is not None:
             await self._template.stop()

@@ -77,6 +77,7 @@ class Worker:
         link.setblocking(False)
         connections.setblocking(False)
         self._stop = asyncio.Event()
+        self._settling: asyncio.Future[None] | None = None
         self._catch_signals()
         self._link = Link(link, self._told)
         self._answering = self._assemble()
@@ -123,17 +124,27 @@ class Worker:
             raise failure from None
 
     async def _drain(self, taking: Taking) -> None:
-        self._answering.leave()
+        settled = self._settled_down()
         with suppress(LinkLost):
             await self._link.ask("leaving")
-        await self._answering.settle()
-        taking.stop()
+        await settled
+        await taking.stop()
+        await self._answering.finish()
         await self._answering.close()
+
+    def _settled_down(self) -> "asyncio.Future[None]":
+        """Not ready from now on; done once there is little left to answer."""
+        if self._settling is None:
+            self._answering.leave()
+            self._settling = asyncio.ensure_future(self._answering.settle())
+        return self._settling
 
     async def _told(self, message: Message) -> Any:
         """What the supervisor says and asks."""
         what = message["what"]
-        if what == "stop":
+        if what == "leave":
+            await self._settled_down()
+        elif what == "stop":
             self._stop.set()
         elif what == "snapshot":
             return self._answering.metrics.snapshot()

@@ -66,6 +66,17 @@ class Workers:
                 task.cancel()
             await asyncio.gather(*self._keeping, return_exceptions=True)
 
+    async def leave(self, seconds: float) -> None:
+        """Have all workers be ready no more; return once they have little left to answer, or after that long. They are
+        still given connections.
+        """
+        asked = [asyncio.ensure_future(member.link.ask("leave")) for member in self._members.values()]
+        if asked:
+            await asyncio.wait(asked, timeout=seconds)
+        for each in asked:
+            each.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+
     async def stop(self, seconds: float) -> None:
         """Let all workers, which are not kept any more, answer what they have and end; kill them after that long."""
         self._is_stopping = True

@@ -4,13 +4,12 @@ fails. For one event loop.
 
 import asyncio
 import itertools
-import json
 import logging
-from pathlib import Path
 
-from hopyard.server.keys import KeyRing
+from hopyard.server.keys import Keys
 from hopyard.server.replies import Problem
 from hopyard.server.transformers.connections import Answered, Connection, Lost
+from hopyard.server.transformers.sources import Source
 
 CONNECT_SECONDS = 2.0
 LOOK_SECONDS = 0.25
@@ -75,16 +74,14 @@ class Predictor:
 
 
 class Predictors:
-    """Those that a file names, a JSON list of `host:port`. It may be replaced at any time; it is looked at a few
-    times a second, and only while somebody asks. `keys`: where the token is that predictors let us in by.
+    """Those that a source lists, which is looked at a few times a second, and only while somebody asks. `keys` have the
+    token that predictors let us in by.
     """
 
-    def __init__(self, path: Path, keys_file: Path | None) -> None:
-        self._path = path
-        self._keys_file = keys_file
-        self._keys: KeyRing | None = None
+    def __init__(self, source: Source, keys: Keys | None) -> None:
+        self._source = source
+        self._keys = keys
         self._known: dict[str, Predictor] = {}
-        self._stamp: tuple[int, int, int] | None = None
         self._look_at = 0.0
         self._broken = ""
         self._turns = itertools.count(1)
@@ -151,20 +148,16 @@ class Predictors:
         if now < self._look_at:
             return
         self._look_at = now + LOOK_SECONDS
-        if self._keys_file is not None:
-            self._keys = self._keys or KeyRing(self._keys_file)
+        if self._keys is not None:
             self._keys.refresh()
         try:
-            status = self._path.stat()
-            stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
-            if stamp != self._stamp:
-                self._take(_read(self._path))
-        except FileNotFoundError:
-            return  # nobody was listed yet
+            found = self._source.look()
         except (OSError, ValueError) as error:
-            self._complain(f"The file of predictors {self._path.name} cannot be read: {error}.")
+            self._complain(str(error))
             return
-        self._stamp, self._broken = stamp, ""
+        self._broken = ""
+        if found is not None:
+            self._take(found)
 
     def _take(self, addresses: list[str]) -> None:
         before = self._known
@@ -179,14 +172,3 @@ class Predictors:
         if problem != self._broken:
             log.error("%s", problem)
         self._broken = problem
-
-
-def _read(path: Path) -> list[str]:
-    document = json.loads(path.read_bytes())
-    if not isinstance(document, list) or not all(isinstance(each, str) for each in document):
-        raise ValueError("it is no JSON list of host:port")
-    for address in document:
-        host, _, port = address.rpartition(":")
-        if not host or not port.isdecimal() or int(port) > 65535:
-            raise ValueError(f"{address!r} is not host:port")
-    return document

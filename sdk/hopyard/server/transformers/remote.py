@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hopyard.server import keys
 from hopyard.server.bodies import codec
 from hopyard.server.bodies.tensors import TensorRequest, TensorResponse
 from hopyard.server.config import Config
@@ -10,7 +11,7 @@ from hopyard.server.flavors import Exchange, Model, Operation
 from hopyard.server.flavors.mlrun.rowwise import holds_tensors
 from hopyard.server.http.requests import Request
 from hopyard.server.replies import JSON, Problem, Reply
-from hopyard.server.transformers import wire
+from hopyard.server.transformers import sources, wire
 from hopyard.server.transformers.connections import Answered
 from hopyard.server.transformers.predictors import Predictors
 
@@ -36,8 +37,7 @@ _NOT_OURS = frozenset(
 
 def model(settings: Config) -> Model:
     """Return the model that the predictors have under this server's name."""
-    assert settings.predictors_file is not None
-    predictors = Predictors(settings.predictors_file, settings.keys_file)
+    predictors = Predictors(sources.of(settings), keys.of(settings))
     name = settings.model_name
     operations = {word: _documents(predictors, f"/v2/models/{name}/{word}") for word in OWN_WORDS}
     return Model(
