@@ -8,7 +8,7 @@ export UV_PYTHON_DOWNLOADS := never
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo check test format clean
+.PHONY: help setup up demo images check test format clean
 
 help: ## Show what can be done
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ up: setup ## Set up what is missing and run the platform at http://127.0.0.1:800
 
 demo: setup ## Train on iris, export, serve and predict, as a user would
 	@exec $(VENV)/python manage.py demo
+
+images: setup ## Build the images that replicas in containers start from
+	@$(VENV)/python manage.py images
 
 check: .venv/dev ## Format, lint, types, import rules, templates, migrations, lock
 	@$(UV) lock --check --quiet

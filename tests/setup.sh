@@ -1,7 +1,7 @@
 #!/bin/sh
 # What the tests need beyond their own environment: a browser, and the clients of other projects, each in an
-# environment of its own because they cannot live in one process, and an S3 server. Tests of what is missing here
-# are skipped.
+# environment of its own because they cannot live in one process, an S3 server, and what production runs on: a Docker
+# engine, a proxy, a broker and a database. Tests of what is missing here are skipped.
 set -eu
 
 has_browser() { command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; }
@@ -46,3 +46,34 @@ fetch_s3_server() {
 
 has_s3_server || fetch_s3_server || true
 has_s3_server || echo "No S3 server here: the tests of buckets will be skipped."
+
+need() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] || install_package "$2" || echo "No $1 here: its tests will be skipped."; }
+
+need ip iproute2
+need iptables iptables
+need haproxy haproxy
+need redis-server redis-server
+[ -n "$(find /usr/lib/postgresql -name initdb 2>/dev/null)" ] || need initdb postgresql
+need dockerd docker.io
+
+python_image="$cache/python-3.11-slim.tar"
+
+has_python_image() { [ -f "$python_image" ] || docker image inspect python:3.11-slim >/dev/null 2>&1; }
+
+# The same as far as our images rely on it; the engine of the tests takes it where it has no image of that name.
+make_python_image() {
+    [ "$(id -u)" = 0 ] && { command -v debootstrap >/dev/null || install_package debootstrap; } || return 1
+    echo "Making a stand-in for python:3.11-slim, for the tests of containers"
+    mkdir -p "$cache"
+    root="$(mktemp -d)"
+    debootstrap --variant=minbase --include=python3,python3-venv bookworm "$root" >"$cache/debootstrap.log" 2>&1 &&
+        rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/debootstrap &&
+        ln -s /usr/bin/python3 "$root/usr/local/bin/python3" && ln -s python3 "$root/usr/local/bin/python" &&
+        { [ ! -f "${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}" ] ||
+            install -D -m 644 "${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}" "$root/etc/ssl/certs/ca-certificates.crt"; } &&
+        tar -C "$root" -cf "$python_image.draft" . && mv "$python_image.draft" "$python_image" && made=yes || made=
+    rm -rf "$root"
+    [ -n "$made" ]
+}
+
+has_python_image || make_python_image || echo "No python:3.11-slim here: the tests of images will be skipped, see $cache/debootstrap.log."

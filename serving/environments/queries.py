@@ -1,17 +1,18 @@
 """Reads over environments; a project sees those that its servings name and no others."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Prefetch, Q, QuerySet
+from django.db.models.functions import Length
 
 from accounts.models import Project
-from serving.environments import locks, skew
+from serving.environments import images, locks, skew
 from serving.environments.locks import Package
 from serving.environments.skew import Skew
 from serving.errors import NoSuchServing
-from serving.models import Environment, Interpreter, Resolution, Revision, Serving
+from serving.models import Environment, Image, Interpreter, Resolution, Revision, Serving
 
 LONGEST_LOG_SHOWN = 400  # lines
 
@@ -26,12 +27,14 @@ class Use:
 
 
 def environments(project: Project) -> QuerySet[Environment]:
-    """Those of the project's revisions, last used first; a log is fetched where it is looked at."""
+    """Those of the project's revisions with their images, last used first; a log is fetched where it is looked at."""
     named = Revision.objects.filter(serving__project=project, serving__is_deleted=False)
     resolved = Resolution.objects.filter(pk__in=named.values("resolution"))
-    return Environment.objects.filter(
+    found = Environment.objects.filter(
         Q(pk__in=named.values("environment")) | Q(pk__in=resolved.values("environment"))
-    ).defer("log")
+    )
+    newest_first = Image.objects.order_by("-created_at", "-pk").defer("log")
+    return found.defer("log").prefetch_related(Prefetch("images", newest_first))
 
 
 def environment(project: Project, key: str) -> Environment:
@@ -79,14 +82,14 @@ def skews(revision: Revision) -> list[Skew]:
     return skew.compare(trained, found, trained_python=python, python=environment.python)
 
 
-def log_lines(row: Environment | Resolution) -> list[str]:
+def log_lines(row: Environment | Image | Resolution) -> list[str]:
     """The end of what the tool said."""
     return row.log.splitlines()[-LONGEST_LOG_SHOWN:]
 
 
 def tag(environment: Environment) -> str:
     """Changes whenever the environment's page would."""
-    return _digest(_facts(environment), environment.used_at)
+    return _digest(_facts(environment), environment.used_at, _of_images([environment]))
 
 
 def list_tag(project: Project) -> str:
@@ -96,15 +99,17 @@ def list_tag(project: Project) -> str:
     revisions = (
         Revision.objects.filter(serving__project=project).order_by("pk").values_list("pk", "environment")
     )
-    return _digest(list(rows), list(revisions))
+    return _digest(list(rows), list(revisions), _of_images(environments(project)))
 
 
 def build_tag(revision: Revision) -> str:
     """Changes whenever the way of the revision's packages would be shown differently."""
     resolution, environment = revision.resolution, revision.environment
+    image = images.newest(environment) if environment and images.are_needed(revision) else None
     return _digest(
         [resolution.state, len(resolution.log)] if resolution else None,
         _facts(environment) if environment else None,
+        _facts(image) if image else None,
     )
 
 
@@ -123,16 +128,14 @@ def _by_serving(revisions: list[Revision]) -> list[Use]:
     ]
 
 
-def _facts(environment: Environment) -> tuple[object, ...]:
-    return (
-        environment.pk,
-        environment.state,
-        len(environment.log),
-        environment.log[-80:],
-        environment.failure,
-        environment.verified_at,
-        environment.built_at,
-    )
+def _facts(row: Environment | Image) -> tuple[object, ...]:
+    verified_at = row.verified_at if isinstance(row, Environment) else None
+    return (row.pk, row.state, len(row.log), row.log[-80:], row.failure, verified_at, row.built_at)
+
+
+def _of_images(named: Iterable[Environment]) -> list[tuple[object, ...]]:
+    rows = Image.objects.filter(environment__in=named).annotate(length=Length("log"))
+    return list(rows.order_by("pk").values_list("pk", "state", "length", "built_at", "failure", "used_at"))
 
 
 def _digest(*facts: object) -> str:

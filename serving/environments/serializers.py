@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from serving.environments import queries
-from serving.models import Environment, Interpreter
+from serving.models import Environment, Image, Interpreter
 
 
 class PackageSerializer(serializers.Serializer[Any]):
@@ -21,6 +21,31 @@ class EnvironmentFailureSerializer(serializers.Serializer[Any]):
     evidence = serializers.CharField()
 
 
+class ImageSerializer(serializers.ModelSerializer[Image]):
+    """An image; `reference` is its name at the container engine, `image_id` that engine's digest of it."""
+
+    failure = EnvironmentFailureSerializer(allow_null=True)
+
+    class Meta:
+        model = Image
+        fields = [
+            "reference",
+            "state",
+            "image_id",
+            "size_bytes",
+            "failure",
+            "created_at",
+            "built_at",
+            "build_seconds",
+            "used_at",
+        ]
+
+
+class ImageDetailSerializer(ImageSerializer):
+    class Meta(ImageSerializer.Meta):
+        fields = [*ImageSerializer.Meta.fields, "log"]
+
+
 class EnvironmentSerializer(serializers.ModelSerializer[Environment]):
     """An environment; `key` is the sha256 of its Python and lock, `seal` that of all its files.
 
@@ -30,6 +55,7 @@ class EnvironmentSerializer(serializers.ModelSerializer[Environment]):
     failure = EnvironmentFailureSerializer(allow_null=True)
     is_locked = serializers.SerializerMethodField()
     servings = serializers.SerializerMethodField()
+    images = ImageSerializer(many=True)
 
     class Meta:
         model = Environment
@@ -43,6 +69,7 @@ class EnvironmentSerializer(serializers.ModelSerializer[Environment]):
             "seal",
             "failure",
             "servings",
+            "images",
             "created_at",
             "built_at",
             "build_seconds",
@@ -60,6 +87,7 @@ class EnvironmentSerializer(serializers.ModelSerializer[Environment]):
 
 class EnvironmentDetailSerializer(EnvironmentSerializer):
     packages = serializers.SerializerMethodField()
+    images = ImageDetailSerializer(many=True)
 
     class Meta(EnvironmentSerializer.Meta):
         fields = [*EnvironmentSerializer.Meta.fields, "lock", "packages", "log"]

@@ -9,11 +9,11 @@ from django.db import transaction
 from accounts.access import Access
 from accounts.services import record
 from accounts.work import ask_on_commit
-from serving.environments import locks, platform_packages, queries, requirements
+from serving.environments import images, locks, platform_packages, queries, requirements
 from serving.environments.platform_packages import PlatformPackages
 from serving.environments.requirements import BadRequirements, Line
 from serving.errors import ServingError
-from serving.models import Environment, Resolution, Revision
+from serving.models import Environment, Image, Resolution, Revision
 
 NOT_BUSY = [
     Environment.State.WAITING,
@@ -60,30 +60,42 @@ def of_lock(python: str, lock: str) -> Environment:
 def forget_failure(revision: Revision) -> bool:
     """Whether there was one; what failed waits for the worker again, as it should when Run is pressed."""
     again: dict[str, Any] = {"failure": None, "state": Environment.State.WAITING}
-    resolutions = Resolution.objects.filter(revisions=revision, state=Resolution.State.FAILED)
-    failed = Environment.objects.filter(revisions=revision, state=Environment.State.FAILED)
-    is_asked = resolutions.update(**again) + failed.update(**again) > 0
-    if is_asked and revision.environment_id is not None:
-        ask_on_commit("worker.build_environment", revision.environment_id)
-    elif is_asked:
-        ask_on_commit("worker.resolve", revision.resolution_id)
+    named = {
+        "worker.resolve": Resolution.objects.filter(revisions=revision),
+        "worker.build_environment": Environment.objects.filter(revisions=revision),
+        "worker.build_image": Image.objects.filter(environment__revisions=revision),
+    }
+    if images.are_needed(revision):
+        del named["worker.build_environment"]
+    is_asked = False
+    for task, rows in named.items():
+        for pk in list(rows.filter(state="failed").values_list("pk", flat=True)):
+            rows.model._default_manager.filter(pk=pk).update(**again)
+            ask_on_commit(task, pk)
+            is_asked = True
     return is_asked
 
 
 @transaction.atomic
 def rebuild(*, access: Access, environment: Environment) -> Environment:
-    """Have it built anew from its lock; replicas keep what they run in until they are replaced."""
-    _check_has_lock(environment)
-    waiting = {"state": Environment.State.WAITING, "failure": None}
-    if not Environment.objects.filter(pk=environment.pk, state__in=NOT_BUSY).update(**waiting):
-        raise ServingError(f"Environment {environment.key[:12]} is being built; wait for the end.")
+    """Have it built anew from its lock, its images too; replicas keep what they run in until they are replaced."""
+    waiting: dict[str, Any] = {"state": Environment.State.WAITING, "failure": None}
+    asked_images = _rebuild_images(environment, waiting)
+    needs_folder = not asked_images or (environment.path != "" and not _is_platforms(environment))
+    if needs_folder:
+        _check_has_lock(environment)
+        if not Environment.objects.filter(pk=environment.pk, state__in=NOT_BUSY).update(**waiting):
+            raise ServingError(f"Environment {environment.key[:12]} is being built; wait for the end.")
     record(
         project=access.project,
         actor=access.user.username,
         action="rebuild_environment",
         target=environment.key[:12],
     )
-    ask_on_commit("worker.rebuild_environment", environment.pk)
+    for pk in asked_images:
+        ask_on_commit("worker.rebuild_image", pk)
+    if needs_folder:
+        ask_on_commit("worker.rebuild_environment", environment.pk)
     environment.refresh_from_db()
     return environment
 
@@ -96,6 +108,16 @@ def verify(*, access: Access, environment: Environment) -> Environment:
         raise ServingError(f"Only a built environment can be verified; this one is {state}.")
     ask_on_commit("worker.verify_environment", environment.pk)
     return environment
+
+
+def _rebuild_images(environment: Environment, waiting: dict[str, Any]) -> list[int]:
+    """The newest image, which replicas would start from; those on older bases are of no use any more."""
+    newest = images.newest(environment)
+    if newest is None:
+        return []
+    if not Image.objects.filter(pk=newest.pk, state__in=NOT_BUSY).update(**waiting):
+        raise ServingError(f"The image {newest} is being built; wait for the end.")
+    return [newest.pk]
 
 
 def _known_python(python: str, own: PlatformPackages) -> str:
@@ -132,7 +154,11 @@ def _check_has_lock(environment: Environment) -> None:
         raise ServingError(
             "This is an interpreter of the administrator's own; the platform cannot rebuild it."
         )
-    if platform_packages.now().key == environment.key:
+    if _is_platforms(environment):
         raise ServingError(
             "These are the platform's own packages; the administrator rebuilds them with make setup."
         )
+
+
+def _is_platforms(environment: Environment) -> bool:
+    return platform_packages.now().key == environment.key

@@ -14,7 +14,7 @@ from accounts.access import Access
 from accounts.models import Scope
 from accounts.pages import PageRequest
 from serving.environments import changes, queries, service
-from serving.environments.showing import Build, rows
+from serving.environments.showing import Build, image_rows, rows
 from serving.errors import NoSuchServing, ServingError
 from serving.models import Environment
 from serving.views.loading import load as load_serving
@@ -63,6 +63,7 @@ def environment(request: PageRequest, project: str, key: str) -> HttpResponse:
         "environment": shown,
         "packages": queries.packages(shown),
         "lines": queries.log_lines(shown),
+        "images": image_rows(shown),
         "tag": queries.tag(shown),
     }
     template = "environments/_environment.html" if request.htmx else "environments/environment.html"

@@ -7,12 +7,12 @@ from typing import Any
 
 from django.db.models import Q
 
-from serving.models import Environment, Resolution
+from serving.models import Environment, Image, Resolution
 from worker import lease
 
 LENGTH = timedelta(seconds=30)
 
-Rows = type[Environment] | type[Resolution]
+Rows = type[Environment] | type[Resolution] | type[Image]
 
 
 def hold(rows: Rows, pk: int, *, of: Collection[str], to: str) -> AbstractContextManager[bool]:

@@ -8,13 +8,12 @@ from typing import Any
 
 from django.utils import timezone
 
-from accounts.work import ask_on_commit
-from serving.environments import platform_packages, service
+from serving.environments import images, platform_packages, service
 from serving.models import Environment, Resolution, Revision
-from worker.environments import build, host, problems
+from worker.environments import build, host, tries
 from worker.environments.problems import EnvironmentProblem
+from worker.images import names, wanted
 
-PAUSE_AFTER_FAILURE = timedelta(seconds=30)
 USED_EVERY = timedelta(minutes=10)
 GONE = {
     "code": "EnvironmentGone",
@@ -22,25 +21,35 @@ GONE = {
     "serving once more to run it in the present one.",
     "evidence": "",
 }
+NOT_LOCKED = {
+    "code": "EnvironmentNotLocked",
+    "reason": "This revision asks for no packages, and those of the administrator's interpreter have no lock, so that "
+    "no image can be built of them; write requirements, or let its replicas run without containers.",
+    "evidence": "",
+}
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """`sentence` is what is being done, empty once ready. A ready one says which Python runs the replica and which
-    variables it needs. `failure` {code, reason, evidence} only where trying again by itself cannot help.
+    """`sentence` is what is being done, empty once ready. A ready one says which Python or, in a container, which image
+    runs the replica, and which variables it needs. `failure` {code, reason, evidence} only where trying again by itself
+    cannot help.
     """
 
     is_ready: bool
     sentence: str = ""
     failure: Mapping[str, str] | None = None
     python: Path | None = None
+    image: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def ready(revision: Revision) -> Preparation:
     try:
         environment = _environment(revision)
-        return _resolution(revision) if environment is None else _of(environment)
+        if environment is None:
+            return _resolution(revision)
+        return _in_image(environment) if images.are_needed(revision) else _of(environment)
     except EnvironmentProblem as problem:
         return Preparation(False, problem.reason)
 
@@ -66,8 +75,8 @@ def _resolution(revision: Revision) -> Preparation:
     assert revision.resolution_id is not None
     row = Resolution.objects.get(pk=revision.resolution_id)
     if row.state == Resolution.State.FAILED:
-        return _failed(row, "worker.resolve")
-    _ask(row, "worker.resolve")
+        return Preparation(False, *tries.after_failure(row, "worker.resolve"))
+    tries.ask(row, "worker.resolve")
     return Preparation(False, "Resolving the requirements")
 
 
@@ -77,12 +86,12 @@ def _of(row: Environment) -> Preparation:
     if not row.lock:
         return Preparation(False, GONE["reason"], GONE)
     if row.state == Environment.State.FAILED:
-        return _failed(row, "worker.build_environment")
+        return Preparation(False, *tries.after_failure(row, "worker.build_environment"))
     if row.state in {Environment.State.READY, Environment.State.GONE}:
         waiting: dict[str, Any] = {"state": Environment.State.WAITING, "failure": None, "path": ""}
         Environment.objects.filter(pk=row.pk, state=row.state).update(**waiting)
         row.refresh_from_db()
-    _ask(row, "worker.build_environment")
+    tries.ask(row, "worker.build_environment")
     return Preparation(False, _progress(row))
 
 
@@ -93,30 +102,27 @@ def _usable(row: Environment) -> Preparation | None:
     is_own = folder == own.folder
     if not (folder / "bin" / "python").exists() or (is_own and own.key != row.key):
         return None
-    if timezone.now() - row.used_at > USED_EVERY:
-        Environment.objects.filter(pk=row.pk).update(used_at=timezone.now())
+    _note_use(row)
     if is_own:
         return Preparation(True, python=host.replica_python())
     variables = {"PYTHONPATH": str(host.server().folder(host.root()))}
     return Preparation(True, python=folder / "bin" / "python", variables=variables)
 
 
-def _failed(row: Resolution | Environment, task: str) -> Preparation:
-    """Final, or after a pause tried again by itself."""
-    failure = row.failure or {"code": "WorkerFailed", "reason": "It failed without a word.", "evidence": ""}
-    if not problems.passes(failure):
-        return Preparation(False, failure["reason"], failure)
-    if timezone.now() - row.lease_until > PAUSE_AFTER_FAILURE:
-        rows: Any = type(row)._default_manager
-        rows.filter(pk=row.pk, state=row.state).update(state="waiting")
-        ask_on_commit(task, row.pk)
-    return Preparation(False, failure["reason"])
+def _in_image(row: Environment) -> Preparation:
+    """A container needs the lock's image, and no folder here. The image has its name before it is built."""
+    if not row.lock:
+        return Preparation(False, NOT_LOCKED["reason"], NOT_LOCKED)
+    _note_use(row)
+    image = wanted.of(row)
+    variables = {"PYTHONPATH": names.PYTHONPATH}
+    is_ready = not image.sentence
+    return Preparation(is_ready, image.sentence, image.failure, image=image.reference, variables=variables)
 
 
-def _ask(row: Resolution | Environment, task: str) -> None:
-    """Enqueue the work unless somebody is at it; asking twice is harmless."""
-    if not row.lease or row.lease_until < timezone.now():
-        ask_on_commit(task, row.pk)
+def _note_use(row: Environment) -> None:
+    if timezone.now() - row.used_at > USED_EVERY:
+        Environment.objects.filter(pk=row.pk).update(used_at=timezone.now())
 
 
 def _progress(row: Environment) -> str:

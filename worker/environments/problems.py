@@ -7,10 +7,14 @@ from typing import Any
 MOST_EVIDENCE = 8000
 MOST_TRIES = 5
 PASSING = {
+    "BaseImageMissing",
+    "EngineUnreachable",
     "EnvironmentTimeout",
+    "ForeignImage",
     "IndexUnreachable",
     "ModelServerMissing",
     "NoSpace",
+    "RegistryUnreachable",
     "UvMissing",
     "WorkerFailed",
 }

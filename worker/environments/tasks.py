@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from celery import shared_task
 
+from serving.environments import images
 from serving.models import Environment
 from worker.environments import collect, report, rows
 
@@ -16,24 +17,28 @@ places = threading.BoundedSemaphore(AT_ONCE)  # the worker's other threads are f
 
 @shared_task(name="worker.resolve")
 def resolve(resolution_id: int) -> None:
-    """Resolve if there is a place, then build at once, so that nobody waits for the next look at the serving."""
-    with _place() as is_free:
+    """Resolve if there is a place, then build at once, so that nobody waits for the next look at the serving; what
+    only containers need, the serving's next look asks for.
+    """
+    with place() as is_free:
         environment = rows.resolve_row(resolution_id) if is_free else None
-    if environment is not None and environment.state != Environment.State.READY:
+    if environment is None or environment.state == Environment.State.READY:
+        return
+    if not images.are_enough(environment):
         build_environment.delay(environment.pk)
 
 
 @shared_task(name="worker.build_environment")
 def build_environment(environment_id: int) -> None:
     """Build it if there is a place; the next step of a serving that needs it asks again."""
-    with _place() as is_free:
+    with place() as is_free:
         if is_free:
             rows.build_row(environment_id)
 
 
 @shared_task(name="worker.rebuild_environment")
 def rebuild_environment(environment_id: int) -> None:
-    with _place() as is_free:
+    with place() as is_free:
         if is_free:
             rows.build_row(environment_id, anew=True)
     if not is_free:
@@ -42,7 +47,7 @@ def rebuild_environment(environment_id: int) -> None:
 
 @shared_task(name="worker.verify_environment")
 def verify_environment(environment_id: int) -> None:
-    with _place() as is_free:
+    with place() as is_free:
         is_corrupt = is_free and rows.verify_row(environment_id) is not None
     if not is_free:
         verify_environment.apply_async((environment_id,), countdown=PAUSE_SECONDS)
@@ -53,7 +58,7 @@ def verify_environment(environment_id: int) -> None:
 @shared_task(name="worker.collect_environments")
 def collect_environments() -> None:
     """Remove what nobody uses, and look from time to time whether the rest is what was built."""
-    with _place() as is_free:
+    with place() as is_free:
         if is_free:
             collect.collect()
     for environment_id in collect.due_for_verification():
@@ -66,7 +71,7 @@ def report_interpreters() -> None:
 
 
 @contextlib.contextmanager
-def _place() -> Iterator[bool]:
+def place() -> Iterator[bool]:
     """Whether there is room for one more long piece of work."""
     is_free = places.acquire(blocking=False)
     try:
