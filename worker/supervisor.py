@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -19,8 +19,10 @@ from django.conf import settings
 from django.db import connections
 
 from accounts import work
-from worker import installed
-from worker.deployers.base import Phase, ServingSpec
+from serving.models import Preflight, Serving
+from worker import control, installed
+from worker.deployers.base import Deployer, DeployerError, Phase, ServingSpec
+from worker.gateway import installation, publishing
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ class Program:
 
     name: str
     command: Sequence[str]
+    variables: Mapping[str, str] = field(default_factory=dict)
     process: "subprocess.Popen[bytes] | None" = None
     started_at: float = 0.0
     pause: float = 0.5
@@ -46,6 +49,7 @@ class Program:
         self.process = subprocess.Popen(
             self.command,
             cwd=settings.BASE_DIR,
+            env={**os.environ, **self.variables},
             stdin=subprocess.DEVNULL,
             start_new_session=True,
             preexec_fn=_end_with_the_supervisor,  # noqa: PLW1509 - the supervisor has one thread
@@ -80,9 +84,13 @@ class Program:
 
 
 def programs(*, web_workers: int) -> list[Program]:
-    """Web, worker, beat and log consumer, in the order in which they stop."""
+    """The gateway if there is one, web, worker, beat and log consumer, in the order in which they stop."""
     python = sys.executable
-    gunicorn = [python, "-m", "gunicorn", "config.wsgi", "--bind", settings.BIND, "--worker-class", "gthread"]
+    has_gateway = installation.is_on()
+    bind = f"unix:{installation.web_socket()}" if has_gateway else settings.BIND
+    for_replicas = control.bind()
+    binds = ["--bind", bind, *(["--bind", for_replicas] if for_replicas else [])]
+    gunicorn = [python, "-m", "gunicorn", "config.wsgi", *binds, "--worker-class", "gthread"]
     limits = [
         "--workers",
         str(web_workers),
@@ -105,7 +113,12 @@ def programs(*, web_workers: int) -> list[Program]:
         "WARNING",
     ]
     return [
-        Program("web", [*gunicorn, *limits, "--log-level", "warning"]),
+        *([Program("gateway", installation.command())] if has_gateway else []),
+        Program(
+            "web",
+            [*gunicorn, *limits, "--log-level", "warning"],
+            {"HOPYARD_BEHIND_GATEWAY": "on"} if has_gateway else {},
+        ),
         Program("beat", [*celery, *beat]),
         Program("worker", [*celery, *worker, *quiet]),
         Program("log consumer", [python, str(settings.BASE_DIR / "manage.py"), "consume"]),
@@ -116,6 +129,8 @@ def run(family: list[Program], *, on_ready: Callable[[], None]) -> None:
     """Keep the family running until SIGINT or SIGTERM, then stop it and every replica."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     stopping = _StopFlag()
+    if installation.is_on():
+        publishing.prepare()
     connections.close_all()
     work.ask_on_commit("worker.reconcile_all")
     work.ask_on_commit("worker.report_interpreters")
@@ -136,17 +151,33 @@ def run(family: list[Program], *, on_ready: Callable[[], None]) -> None:
 
 
 def stop_replicas() -> None:
-    """End every replica of this machine; what is wanted stays wanted, for the next start."""
+    """End every replica of this installation; what is wanted stays wanted, for the next start."""
     deployer = installed.deployer()
-    names = [path.name for path in settings.REPLICA_DIR.glob("*")]
-    for name in names:
-        deployer.apply(ServingSpec(name=name, host="", port=0, keys_file=settings.KEYS_DIR))
+    names = _names()
     deadline = time.monotonic() + settings.STOP_GRACE_SECONDS + 5
-    while time.monotonic() < deadline:
-        if not any(replica.phase != Phase.EXITED for name in names for replica in deployer.status(name)):
-            return
+    while names and time.monotonic() < deadline:
+        names = {name for name in names if not _ended(deployer, name)}
         time.sleep(0.1)
-    log.warning("Some replicas did not end in time")
+    if names:
+        log.warning("Some replicas did not end in time: %s", ", ".join(sorted(names)))
+
+
+def _names() -> set[str]:
+    """What deployers know servings and pre-flights by; those of this machine also if the database forgot them."""
+    folders = {path.name for path in settings.REPLICA_DIR.glob("*")}
+    rows: list[Serving | Preflight] = [*Serving.objects.select_related("project")]
+    rows += [each for each in Preflight.objects.all() if not each.is_finished]
+    return folders | {each.key for each in rows}
+
+
+def _ended(deployer: Deployer, name: str) -> bool:
+    """Tell the replicas of a name to end, again and again, since one that does not is ended by force later on."""
+    try:
+        deployer.apply(ServingSpec(name=name, host="", port=0, keys_file=settings.KEYS_DIR))
+        return all(replica.phase == Phase.EXITED for replica in deployer.status(name))
+    except DeployerError as error:
+        log.warning("%s could not be stopped: %s", name, error)
+        return True
 
 
 @contextlib.contextmanager

@@ -13,7 +13,11 @@ so that any worker process can go on where another one ended:
 `logs(name, replica, since)`
                  The replica's output, oldest line first, each line with its time; of dead attempts as well.
 
-Errors: `DeployerError` with a sentence for the user; nothing else is raised on purpose.
+Errors: `DeployerError` with a sentence for the user; nothing else is raised on purpose. A replica that `status` does
+not list is gone, so a deployer that cannot look, as when its engine does not answer, raises and never returns less.
+
+Every replica has an address of its own. On the serving's port, processes of this machine listen together; containers
+cannot, since each has a network of its own, and are reached there through the gateway.
 """
 
 from collections.abc import Callable, Mapping
@@ -93,7 +97,8 @@ class ServingSpec:
     """A serving as it should be: the components of its revisions. None: it should be stopped.
 
     `unwanted` names replicas that must end although their slot lives on, in another replica; `ended` those whose
-    end the caller has seen. `token` lets the platform's own processes in at replicas that have no file of keys.
+    end the caller has seen, whose attempts' numbers are not given again even where nothing is left of them. `token`
+    lets the platform's own processes in at replicas that have no file of keys.
     """
 
     name: str

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import stat
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -110,11 +111,24 @@ def parse(name: str) -> tuple[int, str, int, int]:
     return int(revision), component, int(slot.removeprefix("t")), int(attempt)
 
 
+def next_attempt(names: Iterable[str], place: Place) -> int:
+    """The number after those of the replicas that a slot is known to have had."""
+    return 1 + max((each[3] for each in map(parse, names) if each[:3] == place), default=0)
+
+
 def content(path: Path) -> dict[str, Any]:
     """The JSON object in a file that the replica itself may have written; anything else counts as nothing."""
     try:
-        found = json.loads(_bytes(path))
-    except (OSError, ValueError, RecursionError):
+        return parsed(_bytes(path))
+    except (OSError, ValueError):
+        return {}
+
+
+def parsed(text: bytes) -> dict[str, Any]:
+    """The JSON object in bytes that a replica itself wrote; anything else counts as nothing."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
         return {}
     return _clean(found) if isinstance(found, dict) else {}
 
@@ -151,7 +165,11 @@ def write(path: Path, what: dict[str, Any]) -> None:
 
 def found_damage(directory: Path) -> bool:
     """Whether a replica ended because its files were not what the manifest says."""
-    said = content(directory / "termination.json")
+    return tells_of_damage(content(directory / "termination.json"))
+
+
+def tells_of_damage(said: Mapping[str, Any]) -> bool:
+    """The same of what a replica said of itself."""
     checks = said.get("checks")
     found = [said, *(each for each in (checks if isinstance(checks, list) else []) if isinstance(each, dict))]
     return any(each.get("code") == "ArtifactCorrupt" for each in found)

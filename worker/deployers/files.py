@@ -32,6 +32,20 @@ def materialise(target: Path, files: Iterable[File]) -> Path:
     return target
 
 
+def lay_out(artifacts: Path, digest: str, files: Iterable[File], *, is_doubted: bool) -> Path:
+    """The folder of an artifact; laid out anew if it is damaged, and a replica, even one removed since, said so."""
+    target, suspected = artifacts / digest, suspicion(artifacts, digest)
+    if is_doubted or suspected.exists():
+        heal(target, files)
+        suspected.unlink(missing_ok=True)
+    return materialise(target, files)
+
+
+def suspicion(artifacts: Path, digest: str) -> Path:
+    """The file that says that a replica, removed since, found an artifact damaged."""
+    return artifacts / f".suspected-{digest}"
+
+
 def heal(target: Path, files: Iterable[File]) -> None:
     """Take `target` away if what lies in it is not what was laid there, so that it is laid out anew."""
     if target.is_dir() and _is_damaged(target, {file.path: file.sha256 for file in files}):

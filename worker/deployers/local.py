@@ -84,7 +84,8 @@ class LocalDeployer:
         for directory in self._directories(name):
             if directories.found_damage(directory):
                 told = directories.content(directory / "spec.json").get("environment", {})
-                self._suspicion(told.get("HOPYARD_ARTIFACT_DIGEST", "unknown")).touch()
+                digest = told.get("HOPYARD_ARTIFACT_DIGEST", "unknown")
+                files.suspicion(self.artifacts, digest).touch()
         shutil.rmtree(self.root / name, ignore_errors=True)
 
     def logs(self, name: str, replica: str, since: datetime | None = None) -> list[str]:
@@ -112,13 +113,10 @@ class LocalDeployer:
 
     def _launch(self, spec: ServingSpec, share: RevisionSpec, slot: int) -> None:
         before = self._attempts(spec.name, (share.revision, share.component, slot))
-        target = self.artifacts / share.artifact
-        suspected = self._suspicion(share.artifact)
-        if suspected.exists() or (before and directories.found_damage(before[-1])):
-            files.heal(target, share.files)
-            suspected.unlink(missing_ok=True)
-        artifact = files.materialise(target, share.files)
-        attempt = directories.parse(before[-1].name)[3] + 1 if before else 1
+        is_doubted = bool(before) and directories.found_damage(before[-1])
+        artifact = files.lay_out(self.artifacts, share.artifact, share.files, is_doubted=is_doubted)
+        names = {path.name for path in before} | spec.ended
+        attempt = directories.next_attempt(names, (share.revision, share.component, slot))
         directory = self.root / spec.name / directories.name_of(share, slot, attempt)
         work = directory / "work"
         shutil.rmtree(directory, ignore_errors=True)
@@ -133,10 +131,6 @@ class LocalDeployer:
             raise DeployerError(
                 "CouldNotStart", f"This machine could not start a process: {error}"
             ) from error
-
-    def _suspicion(self, artifact: str) -> Path:
-        """The file that says that a replica, removed since, found an artifact damaged."""
-        return self.artifacts / f".suspected-{artifact}"
 
     def _attempts(self, name: str, place: Place) -> list[Path]:
         """The directories of the replicas that a slot has had, oldest first."""

@@ -7,6 +7,20 @@ from datetime import datetime
 from worker.deployers.base import Deployer, DeployerError, ReplicaStatus, ServingSpec
 
 
+UNREACHABLE = frozenset({"EngineUnreachable", "NotASwarmManager"})
+"""Codes of errors that say nothing of replicas, only that nobody can look after them now."""
+
+
+class PartlySeen(DeployerError):
+    """Some deployers could not look; `seen` is what the others saw, `blind` the names of those that saw nothing."""
+
+    def __init__(self, seen: list[ReplicaStatus], failures: Mapping[str, DeployerError]) -> None:
+        first = next(iter(failures.values()))
+        super().__init__(first.code, first.reason)
+        self.seen = seen
+        self.blind = frozenset(failures)
+
+
 @dataclass(frozen=True)
 class SeveralDeployers:
     """`deployers` by the names that revisions give them."""
@@ -21,15 +35,29 @@ class SeveralDeployers:
                 f"This installation has no deployer {unknown} (it has {known}); choose another under Edit."
             )
             raise DeployerError("DeployerMissing", reason)
+        failures = []
         for name, deployer in self.deployers.items():
-            deployer.apply(replace(spec, revisions=tuple(s for s in spec.revisions if s.deployer == name)))
+            share = tuple(each for each in spec.revisions if each.deployer == name)
+            try:
+                deployer.apply(replace(spec, revisions=share))
+            except DeployerError as error:
+                if share or error.code not in UNREACHABLE:  # what it was to end ends once it can be reached
+                    failures.append(error)
+        if failures:
+            raise failures[0]
 
     def status(self, name: str) -> list[ReplicaStatus]:
-        return [
-            replace(status, deployer=label)
-            for label, deployer in self.deployers.items()
-            for status in deployer.status(name)
-        ]
+        """Raises PartlySeen with what the others said if some deployer cannot look."""
+        found: list[ReplicaStatus] = []
+        failures: dict[str, DeployerError] = {}
+        for label, deployer in self.deployers.items():
+            try:
+                found += [replace(status, deployer=label) for status in deployer.status(name)]
+            except DeployerError as error:
+                failures[label] = error
+        if failures:
+            raise PartlySeen(found, failures)
+        return found
 
     def remove(self, name: str) -> None:
         for deployer in self.deployers.values():

@@ -2,6 +2,10 @@ import socket
 
 import pytest
 
+from tests.engine import docker_engine, replica_image
+
+__all__ = ["docker_engine", "replica_image"]
+
 
 @pytest.fixture
 def free_port() -> int:

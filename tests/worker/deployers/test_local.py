@@ -1,7 +1,10 @@
 """The local deployer keeps the contract, and what only processes can do wrong."""
 
+import json
 import os
+import shutil
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +12,17 @@ from pathlib import Path
 import pytest
 
 from tests.waiting import eventually
-from tests.worker.deployers.contract import ADDS, DeployerContract, ended, living, ready
-from worker.deployers.base import Deployer, DeployerError, ServingSpec
+from tests.worker.deployers.contract import (
+    ADDS,
+    DeployerContract,
+    Kill,
+    Listing,
+    ask,
+    ended,
+    living,
+    ready,
+)
+from worker.deployers.base import Deployer, DeployerError, ReplicaStatus, ServingSpec
 from worker.deployers.local import LocalDeployer
 from worker.deployers.processes import ProcessId
 
@@ -37,6 +49,42 @@ class TestLocalDeployer(DeployerContract):
         deployer = another()
         yield deployer
         deployer.remove("garden-sums-1")
+
+    @pytest.fixture
+    def kill(self) -> Kill:
+        def end(replica: ReplicaStatus) -> None:
+            os.kill(int(replica.place.removeprefix("pid ")), signal.SIGKILL)
+
+        return end
+
+    @pytest.fixture
+    def listing(self, tmp_path: Path) -> Listing:
+        addresses = tmp_path / "predictors.json"
+        addresses.write_text("[]")
+
+        def tell(predictors: list[str]) -> None:
+            draft = addresses.with_name("draft")
+            draft.write_text(json.dumps(predictors))
+            draft.replace(addresses)
+
+        return Listing({"predictors_file": addresses}, tell)
+
+    @pytest.fixture
+    def stranger(self, deployer: LocalDeployer) -> Iterator[Callable[[], bool]]:
+        """A process, and a folder that only looks like a replica's."""
+        folder = deployer.root / "garden-sums-2" / "r1-0-1"
+        folder.mkdir(parents=True)
+        with subprocess.Popen(["sleep", "600"]) as process:
+            yield lambda: process.poll() is None and folder.is_dir()
+            process.kill()
+
+    def test_replicas_share_the_servings_own_port(
+        self, deployer: Deployer, spec: Callable[..., ServingSpec], free_port: int
+    ) -> None:
+        deployer.apply(spec(0, 1))
+        ready(deployer, 2)
+        answers = {ask(f"127.0.0.1:{free_port}").headers["x-hopyard-replica"] for _ in range(60)}
+        assert len(answers) == 2
 
     def test_a_replica_does_not_outlive_its_runner(
         self, deployer: LocalDeployer, spec: Callable[..., ServingSpec]
@@ -78,6 +126,17 @@ class TestLocalDeployer(DeployerContract):
         gone = eventually(lambda: ended(deployer))[0]
         assert gone.exit is not None
         assert gone.exit.out_of_memory
+
+    def test_an_attempt_whose_folder_somebody_removed_does_not_have_its_number_given_again(
+        self, deployer: LocalDeployer, spec: Callable[..., ServingSpec], kill: Kill
+    ) -> None:
+        deployer.apply(spec(0))
+        victim = ready(deployer, 1)[0]
+        kill(victim)
+        eventually(lambda: ended(deployer))
+        shutil.rmtree(deployer.root / "garden-sums-1" / victim.name)
+        deployer.apply(replace(spec(0), ended=frozenset({victim.name})))
+        assert [each.attempt for each in ready(deployer, 1)] == [2]
 
     def test_a_pid_that_was_given_to_another_process_is_not_signalled(self) -> None:
         mine = ProcessId.of(os.getpid())
