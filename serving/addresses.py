@@ -17,7 +17,7 @@ def direct_base(serving: Serving) -> str:
 
 def grpc_address(serving: Serving) -> str:
     """Host and port; gRPC is spoken on the port alone, beside HTTP."""
-    return f"{settings.REPLICA_HOST}:{serving.port}"
+    return f"{settings.PORTS_HOST}:{serving.port}"
 
 
 def path_url(serving: Serving) -> str:

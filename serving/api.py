@@ -1,4 +1,4 @@
-"""REST API: servings, their revisions, replicas, events, logs and inference records."""
+"""REST API: servings, their revisions, replicas, events and inference records."""
 
 from typing import Any
 
@@ -11,21 +11,18 @@ from rest_framework.response import Response
 from accounts.access import Access
 from accounts.api import InProject
 from accounts.models import Scope
-from serving import logs, queries, services
+from serving import queries, services
 from serving.asked import SettingsSerializer
 from serving.errors import NoSuchServing
 from serving.models import InferenceRecord, Replica, Revision, Serving, ServingEvent
 from serving.serializers import (
     EventSerializer,
     InferenceRecordSerializer,
-    LogsSerializer,
     ReplicaSerializer,
     RevisionSerializer,
     ServingSerializer,
 )
 from serving.settings import Settings
-
-DEFAULT_LINES = 200
 
 
 class StartSerializer(serializers.Serializer[Any]):
@@ -175,27 +172,6 @@ class InferenceRecords(generics.ListAPIView[InferenceRecord], InServing):
 
     def get_queryset(self) -> QuerySet[InferenceRecord]:
         return queries.inference_records(self.serving())
-
-
-class LogsQuerySerializer(serializers.Serializer[Any]):
-    replica = serializers.CharField(required=False, default="", allow_blank=True)
-    search = serializers.CharField(required=False, default="", allow_blank=True, trim_whitespace=False)
-    tail = serializers.IntegerField(
-        required=False, default=DEFAULT_LINES, min_value=1, max_value=logs.MOST_LINES
-    )
-
-
-class Logs(InServing):
-    """The last lines of each replica's log, the ended ones' included."""
-
-    @extend_schema(parameters=[LogsQuerySerializer], responses=LogsSerializer)
-    def get(self, request: Request, project: str, name: str) -> Response:
-        serving = self.serving()
-        asked = LogsQuerySerializer(data=request.query_params)
-        asked.is_valid(raise_exception=True)
-        said = asked.validated_data
-        found = logs.tail(serving, replica=said["replica"], search=said["search"], lines=said["tail"])
-        return Response({"replicas": [{"name": log.name, "content": "\n".join(log.lines)} for log in found]})
 
 
 def _create(access: Access, wanted: dict[str, Any]) -> Response:

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from serving.models import Batching, InferenceLogging, Placement
+from serving.models import Batching, Deployer, InferenceLogging, Placement
 from serving.serializers import BatchingSerializer, ResourcesSerializer, TransformerResourcesSerializer
 from serving.settings import CREATE
 
@@ -30,6 +30,9 @@ class SettingsSerializer(serializers.Serializer[Any]):
     )
     replicas = serializers.IntegerField(required=False)
     resources = ResourcesSerializer(required=False, allow_null=True)
+    deployer = serializers.ChoiceField(
+        choices=Deployer.choices, required=False, allow_blank=True, allow_null=True
+    )
     batching = BatchingSerializer(required=False, allow_null=True)
     max_concurrency = serializers.IntegerField(required=False, allow_null=True)
     class_name = serializers.CharField(max_length=100, required=False, allow_blank=True, allow_null=True)
@@ -67,8 +70,24 @@ class SettingsSerializer(serializers.Serializer[Any]):
         }
         if "topic" not in self.initial_data and self.partial:
             flat.pop("topic")
-        flat |= {name: "" for name in ("transformer", "alias") if name in said and said[name] is None}
+        flat |= {
+            name: "" for name in ("transformer", "alias", "deployer") if name in said and said[name] is None
+        }
         return {name: value for name, value in flat.items() if value is not None and name != "env"}
+
+
+class CanarySettingsSerializer(SettingsSerializer):
+    """The settings of a canary, of which only those are given that differ, and its part of the requests."""
+
+    percent = serializers.IntegerField()
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "percent" not in attrs:
+            raise serializers.ValidationError({"percent": ["Say how many percent of the requests it gets."]})
+        return attrs
+
+    def changes(self) -> dict[str, Any]:
+        return {name: value for name, value in super().changes().items() if name != "percent"}
 
 
 def _mode(batching: dict[str, Any]) -> str | None:

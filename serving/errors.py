@@ -33,3 +33,13 @@ class PreflightFailed(ServingError):
 class FilesRefused(ServingError):
     code = "files_refused"
     status = 409
+
+
+class CanaryRunning(ServingError):
+    code = "canary_running"
+    status = 409
+
+
+class NoCanary(ServingError):
+    code = "no_canary"
+    status = 404

@@ -12,7 +12,7 @@ import httpx
 from django.conf import settings
 
 from serving import headers as passing
-from serving import queries, work
+from serving import traffic, work
 from serving.models import Serving
 from serving.places import Places
 from serving.streams import Stream
@@ -24,6 +24,7 @@ CONNECT_SECONDS = 2
 ROUNDS = 2  # a kept connection may have been closed by its replica just now
 
 _turn = itertools.count()
+_requests: dict[int, "itertools.count[int]"] = {}  # of servings with a canary
 _told_at: dict[int, float] = {}
 
 
@@ -72,7 +73,7 @@ def forward(
     `path` is decoded, `query` is not. `caller` has been authorised already: the id of a key, or “browser” for
     somebody who is signed in.
     """
-    addresses = queries.ready_addresses(serving)
+    addresses = _addresses(serving)
     if not addresses:
         return _refusal(serving)
     target = f"/{quote(path, safe=PATH_CHARACTERS)}" + (f"?{query}" if query else "")
@@ -95,11 +96,27 @@ def forward(
         return answer
 
 
+def _addresses(serving: Serving) -> list[str]:
+    """The replicas of the route whose turn it is, in turn, and after them those of the other, which may still live."""
+    routes = traffic.routes(serving)
+    if len(routes) > 1:
+        canary = next(route for route in routes if route.is_canary)
+        number = next(_requests.setdefault(serving.pk, itertools.count(1)))
+        chosen = traffic.chooses_canary(number, canary.percent)
+        routes = tuple(sorted(routes, key=lambda route: route.is_canary != chosen))
+    first = next(_turn)
+    found: list[str] = []
+    for route in routes:
+        addresses = [target.address for target in route.targets]
+        start = first % len(addresses) if addresses else 0
+        found += [*addresses[start:], *addresses[:start]]
+    return found
+
+
 def _send_to_one(serving: Serving, addresses: list[str], request: _Request) -> Answer:
-    """Try the replicas in turn: every one that cannot be reached, but only one more if one dies of the request."""
-    first = next(_turn) % len(addresses)
+    """Try the replicas in order: every one that cannot be reached, but only one more if one dies of the request."""
     deaths = 0
-    for address in [*addresses[first:], *addresses[:first]] * ROUNDS:
+    for address in addresses * ROUNDS:
         try:
             return _ask(address, request)
         except (httpx.InvalidURL, UnicodeEncodeError):

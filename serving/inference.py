@@ -14,7 +14,7 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from accounts import access, authentication
+from accounts import access, authentication, limits
 from accounts.models import ApiKey, Member, Project, Scope
 from serving import gateway, queries
 from serving.errors import NoSuchServing
@@ -38,6 +38,8 @@ def inference(request: HttpRequest, project: str, serving: str, path: str) -> Ht
         found = queries.serving(_project(key, project), serving)
     except NoSuchServing as error:
         return _error(request, 404, "NotFound", str(error))
+    if limits.exceeds(key):
+        return _limited(request, limits.of(key))
     most = settings.MAX_INFERENCE_BYTES
     size = None if _is_chunked(request) else int(request.META.get("CONTENT_LENGTH") or 0)
     body = _read(request, size, most)
@@ -72,6 +74,13 @@ def _project(key: ApiKey, name: str) -> Project:
     if not access.of_member(member, key).can_predict:
         raise PermissionDenied(f"This API key lacks the scope “{Scope.PREDICT}”; make one that has it.")
     return member.project
+
+
+def _limited(request: HttpRequest, limit: int) -> HttpResponse:
+    said = f"This API key may send {limit} requests per second and sent more; try again soon."
+    response = _error(request, 429, "TooManyRequests", said)
+    response["Retry-After"] = "1"
+    return response
 
 
 def _is_chunked(request: HttpRequest) -> bool:

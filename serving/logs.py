@@ -1,19 +1,22 @@
-"""Reads the replicas' logs, which the runner of each keeps as `<LOG_DIR>/<serving key>/<replica>.log`."""
+"""The replicas' logs, `<LOG_DIR>/<serving key>/<replica>.log`: written by the runners of local replicas, and by the log
+keeper for those at an engine; read here, whichever wrote them.
+"""
 
 import contextlib
 import hashlib
-import os
 import shutil
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 from django.conf import settings
 
+from serving import log_files
+from serving.log_files import WholeLog
 from serving.models import Serving
 
-TAIL_BYTES = 2 * 1024 * 1024
 MOST_LINES = 5000
 
 
@@ -31,11 +34,19 @@ def replicas_with_logs(serving: Serving) -> list[str]:
     return [name for _, name in written]
 
 
-def tail(serving: Serving, *, replica: str = "", search: str = "", lines: int = 200) -> list[ReplicaLog]:
-    """The last `lines` lines of one replica, or of each, that contain `search` (without regard to case)."""
-    names = replicas_with_logs(serving)
-    chosen = [name for name in names if replica in {"", name}]
-    return [ReplicaLog(name, _last(_folder(serving) / f"{name}.log", search, lines)) for name in chosen]
+def tail(
+    serving: Serving,
+    *,
+    replica: str = "",
+    search: str = "",
+    since: datetime | None = None,
+    lines: int = 200,
+) -> list[ReplicaLog]:
+    """The last `lines` lines of one replica, or of each, that contain `search` (without regard to case) and were
+    written at or after `since`.
+    """
+    chosen = [name for name in replicas_with_logs(serving) if replica in {"", name}]
+    return [ReplicaLog(name, _last(_path(serving, name), search, since, lines)) for name in chosen]
 
 
 def tag(serving: Serving) -> str:
@@ -43,9 +54,9 @@ def tag(serving: Serving) -> str:
     return hashlib.blake2b(repr(sorted(_facts(serving))).encode(), digest_size=8).hexdigest()
 
 
-def path_of(serving: Serving, replica: str) -> Path | None:
-    """The whole log of a replica, or None if there is no such replica."""
-    return _folder(serving) / f"{replica}.log" if replica in replicas_with_logs(serving) else None
+def whole(serving: Serving, replica: str) -> WholeLog | None:
+    """All that is kept of a replica's log, or None if there is no such replica; the caller closes it."""
+    return WholeLog(_path(serving, replica)) if replica in replicas_with_logs(serving) else None
 
 
 def forget(key: str, replicas: Iterable[str] | None = None) -> None:
@@ -59,21 +70,20 @@ def forget(key: str, replicas: Iterable[str] | None = None) -> None:
             (folder / f"{name}.{suffix}").unlink(missing_ok=True)
 
 
-def _last(path: Path, search: str, lines: int) -> list[str]:
-    kept: deque[str] = deque(maxlen=min(lines, MOST_LINES))
-    needle = search.lower()
-    for part in (path.with_name(f"{path.name}.1"), path):
-        with contextlib.suppress(FileNotFoundError):
-            kept.extend(line for line in _read_end(part) if needle in line.lower())
-    return list(kept)
+def _last(path: Path, search: str, since: datetime | None, lines: int) -> list[str]:
+    """Read from the end, and only as far as needed."""
+    found = log_files.backwards(path, search)
+    if since is not None:
+        found = _not_before(since, found)
+    return list(islice(found, min(lines, MOST_LINES)))[::-1]
 
 
-def _read_end(path: Path) -> list[str]:
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - TAIL_BYTES))
-        text = file.read().decode(errors="replace")
-    return text.split("\n")[1:-1] if size > TAIL_BYTES else text.splitlines()
+def _not_before(since: datetime, newest_first: Iterable[str]) -> Iterator[str]:
+    for line in newest_first:
+        time = log_files.time_of(line)
+        if time is not None and time < since:
+            return
+        yield line
 
 
 def _facts(serving: Serving) -> Iterator[tuple[str, int, int]]:
@@ -82,6 +92,10 @@ def _facts(serving: Serving) -> Iterator[tuple[str, int, int]]:
         with contextlib.suppress(FileNotFoundError):
             status = path.stat()
             yield path.stem, status.st_size, status.st_mtime_ns
+
+
+def _path(serving: Serving, replica: str) -> Path:
+    return _folder(serving) / f"{replica}.log"
 
 
 def _folder(serving: Serving) -> Path:

@@ -14,7 +14,9 @@ from serving.states import Component, ReplicaState
 
 
 def servings(project: Project) -> QuerySet[Serving]:
-    """The project's servings by name, each with `replicas_ready`."""
+    """The project's servings by name, each with `replicas_ready` and, of its canary, `canary_ready`."""
+    is_ready = Q(replicas__state=ReplicaState.READY)
+    is_canary = Q(canary__isnull=False, replicas__revision=F("canary__number"))
     return (
         Serving.objects.filter(project=project, is_deleted=False)
         .select_related(
@@ -27,8 +29,12 @@ def servings(project: Project) -> QuerySet[Serving]:
             "revision__transformer",
             "revision__created_by",
             "revision__overridden_by",
+            "canary",
         )
-        .annotate(replicas_ready=Count("replicas", filter=Q(replicas__state=ReplicaState.READY)))
+        .annotate(
+            replicas_ready=Count("replicas", filter=is_ready & ~is_canary),
+            canary_ready=Count("replicas", filter=is_ready & is_canary),
+        )
         .order_by(Lower("name"))
     )
 

@@ -16,6 +16,7 @@ from serving.models import (
     ServingEvent,
 )
 from serving.models.preflights import CheckState
+from serving.settings import replicas
 from serving.states import Status
 
 
@@ -112,6 +113,7 @@ class RevisionSerializer(serializers.ModelSerializer[Revision]):
             "environment",
             "replicas",
             "resources",
+            "deployer",
             "batching",
             "max_concurrency",
             "class_name",
@@ -138,6 +140,16 @@ class RevisionSerializer(serializers.ModelSerializer[Revision]):
         return revision.transformer_path or None
 
 
+class CanarySerializer(serializers.Serializer[Serving]):
+    """The revision beside the current one; `failure` is why it gets no requests any more."""
+
+    revision = serializers.IntegerField(source="canary.number")
+    percent = serializers.IntegerField(source="canary_percent")
+    replicas = serializers.IntegerField(source="canary.replicas")
+    replicas_ready = serializers.IntegerField(source="canary_ready")
+    failure = FailureSerializer(source="canary_failure", allow_null=True)
+
+
 class ServingSerializer(serializers.ModelSerializer[Serving]):
     """A serving: the wish, the verdict, and its current revision's settings."""
 
@@ -147,6 +159,9 @@ class ServingSerializer(serializers.ModelSerializer[Serving]):
     failure = FailureSerializer(allow_null=True)
     preflight = serializers.SerializerMethodField()
     replicas_ready = serializers.IntegerField()
+    replicas = serializers.SerializerMethodField()
+    canary = serializers.SerializerMethodField()
+    exemptions = serializers.ListField(child=serializers.CharField())
     created_by = serializers.CharField(source="created_by.username", allow_null=True, default=None)
     url = serializers.SerializerMethodField()
     direct_url = serializers.SerializerMethodField()
@@ -164,6 +179,12 @@ class ServingSerializer(serializers.ModelSerializer[Serving]):
             "preflight",
             "wanted_replicas",
             "replicas_ready",
+            "replicas",
+            "scale",
+            "surge",
+            "pace_seconds",
+            "canary",
+            "exemptions",
             "url",
             "direct_url",
             "port",
@@ -177,6 +198,14 @@ class ServingSerializer(serializers.ModelSerializer[Serving]):
     def get_preflight(self, serving: Serving) -> dict[str, Any] | None:
         found = serving.current.preflight
         return dict(PreflightSerializer(found).data) if found else None
+
+    def get_replicas(self, serving: Serving) -> int:
+        """How many are to run when it runs, of its predictor."""
+        return replicas(serving.current, serving.scale)
+
+    @extend_schema_field(CanarySerializer(allow_null=True))
+    def get_canary(self, serving: Serving) -> dict[str, Any] | None:
+        return dict(CanarySerializer(serving).data) if serving.canary else None
 
     def get_url(self, serving: Serving) -> str:
         return addresses.path_url(serving)
@@ -199,6 +228,7 @@ class ReplicaSerializer(serializers.ModelSerializer[Replica]):
             "component",
             "slot",
             "attempt",
+            "deployer",
             "state",
             "address",
             "place",

@@ -2,23 +2,33 @@
 
 import dataclasses
 import secrets
+from collections.abc import Set
 from typing import Any
 
 from django.conf import settings as platform
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import F
 from django.utils import timezone
 
 from accounts.access import Access
 from accounts.models import Project
 from accounts.services import record
 from models_registry import paths
-from serving import drafting, overriding, preflights, queries, safety, settings, verdicts, work
-from serving.drafting import artifacts
+from serving import (
+    drafting,
+    overriding,
+    preflights,
+    queries,
+    safety,
+    scaling,
+    settings,
+    verdicts,
+    wishes,
+    work,
+)
 from serving.environments import service as environments
 from serving.errors import EditedMeanwhile, NameTaken, NoSuchServing, ServingError
-from serving.models import Preflight, Revision, Serving, ServingEvent, serving_name
+from serving.models import Preflight, Revision, Serving, serving_name
 from serving.settings import Settings
 
 
@@ -45,8 +55,8 @@ def create(*, access: Access, wanted: Settings) -> tuple[Serving, bool]:
         if existing is None:
             raise ServingError("Somebody else was given the same port just now; try again.") from None
         return _same_or_taken(access, existing, wanted), False
-    _adopt(access, serving, revision)
-    _tell(access, serving, "created", f"Created with {revision.model_version}")
+    wishes.adopt(access, serving, revision)
+    wishes.tell(access, serving, "created", f"Created with {revision.model_version}")
     work.reconcile_on_commit(serving)
     return serving, True
 
@@ -59,38 +69,57 @@ def update(
 
     `expected_revision` is the revision the editor saw: another one now means somebody was faster.
     """
-    serving = _locked(serving)
+    serving = wishes.locked(serving)
     current = serving.current
-    if expected_revision is not None and expected_revision != current.number:
-        raise EditedMeanwhile(_who_was_faster(serving, current))
-    if "name" in changes and changes["name"] != serving.name:
-        raise ServingError("A serving keeps its name; create another one instead.", field="name")
+    check_expected(serving, expected_revision)
     wanted = with_changes(serving, changes)
-    revision = drafting.edit(access.project, wanted, current, changes.keys())
+    revision = edited(access.project, serving, wanted, changes.keys())
     if wanted.description != serving.description:
         Serving.objects.filter(pk=serving.pk).update(
             description=wanted.description, updated_at=timezone.now()
         )
-        _tell(access, serving, "edited", "Changed the description")
-    if not settings.same(revision, current):
-        _adopt(access, serving, revision)
-        _tell(access, serving, "edited", f"Revision {revision.number}: {_changed(current, revision)}")
+        wishes.tell(access, serving, "edited", "Changed the description")
+    is_rescaled = wanted.replicas != settings.of(serving).replicas
+    if settings.differ_in_more_than_number(current, revision):
+        wishes.check_no_canary(serving)
+        wishes.adopt(access, serving, revision, scale=None if is_rescaled else serving.scale)
+        wishes.tell(access, serving, "edited", f"Revision {revision.number}: {changed(current, revision)}")
         work.reconcile_on_commit(serving)
+    elif is_rescaled:
+        scaling.scale(access=access, serving=serving, replicas=wanted.replicas)
     return queries.serving(access.project, serving.name)
+
+
+def check_expected(serving: Serving, expected_revision: int | None) -> None:
+    """Raises EditedMeanwhile if the editor saw another revision than the current one."""
+    if expected_revision is not None and expected_revision != serving.current.number:
+        raise EditedMeanwhile(_who_was_faster(serving, serving.current))
+
+
+def edited(project: Project, serving: Serving, wanted: Settings, names: Set[str]) -> Revision:
+    """The unsaved revision that an edit of the settings with these names would make of the current one.
+
+    A number of replicas that was asked for by hand stays out of it unless the edit gives another one.
+    """
+    revision = drafting.edit(project, wanted, serving.current, names)
+    if wanted.replicas == settings.of(serving).replicas:
+        revision.replicas = serving.current.replicas
+    return revision
 
 
 @transaction.atomic
 def roll_back(*, access: Access, serving: Serving, number: int) -> Serving:
     """Make a new revision that is a copy of an earlier one, its artifact included."""
-    serving = _locked(serving)
+    serving = wishes.locked(serving)
+    wishes.check_no_canary(serving)
     earlier = serving.revisions.filter(number=number).first()
     if earlier is None:
         raise NoSuchServing(f"{serving} has no revision {number}.")
     copy = Revision(**{name: getattr(earlier, name) for name in settings.SNAPSHOT})
     copy.overridden_by = earlier.overridden_by
     left = _leave_alias(copy)
-    _adopt(access, serving, copy)
-    _tell(access, serving, "rolled back", f"Revision {copy.number} is revision {number} again{left}")
+    wishes.adopt(access, serving, copy)
+    wishes.tell(access, serving, "rolled back", f"Revision {copy.number} is revision {number} again{left}")
     work.reconcile_on_commit(serving)
     return queries.serving(access.project, serving.name)
 
@@ -101,27 +130,30 @@ def start(*, access: Access, serving: Serving, override: bool = False) -> Servin
 
     `override` runs a revision whose pre-flight is red, which only an owner may.
     """
-    serving = _locked(serving)
+    serving = wishes.locked(serving)
     if serving.wanted_replicas and not serving.has_given_up:
         return queries.serving(access.project, serving.name)
     safety.check(access.project, serving.current)
     overriding.check(access=access, serving=serving, override=override)
     environments.forget_failure(serving.current)
-    _wish(
+    wishes.write(
         serving,
-        wanted_replicas=serving.current.replicas,
+        wanted_replicas=settings.of(serving).replicas,
+        canary_failure=None,
         good_revision=serving.good_revision if serving.wanted_replicas else None,
         deployed_at=timezone.now(),
         was_ready=False,
-        **_NEW_ATTEMPTS,
+        **wishes.NEW_ATTEMPTS,
     )
-    _tell(access, serving, "started", f"Asked to run {_replicas(serving.current.total_replicas)}")
+    wishes.tell(access, serving, "started", f"Asked to run {_replicas(serving.wanted_total)}")
     work.reconcile_on_commit(serving)
     return queries.serving(access.project, serving.name)
 
 
 def with_changes(serving: Serving, changes: dict[str, Any]) -> Settings:
     """What an edit would ask for."""
+    if "name" in changes and changes["name"] != serving.name:
+        raise ServingError("A serving keeps its name; create another one instead.", field="name")
     now = settings.of(serving)
     if changes.get("alias") == "" and now.alias and not changes.keys() & {"model_version", "script"}:
         changes = changes | {"model_version": serving.current.model_version.number}  # it stays where it is
@@ -141,7 +173,7 @@ def check(*, access: Access, wanted: Settings, serving: Serving | None = None) -
 @transaction.atomic
 def check_again(*, access: Access, serving: Serving) -> Preflight:
     """Have the current revision checked once more, whatever the last pre-flight found."""
-    revision = _locked(serving).current
+    revision = wishes.locked(serving).current
     found = revision.preflight or preflights.ask(project=access.project, user=access.user, revision=revision)
     Revision.objects.filter(pk=revision.pk).update(preflight=found)
     environments.forget_failure(revision)
@@ -154,11 +186,18 @@ def check_again(*, access: Access, serving: Serving) -> Preflight:
 @transaction.atomic
 def stop(*, access: Access, serving: Serving) -> Serving:
     """Want the serving not to run; honoured in every state."""
-    serving = _locked(serving)
+    serving = wishes.locked(serving)
     if serving.wanted_replicas == 0 and serving.failure is None:
         return queries.serving(access.project, serving.name)
-    _wish(serving, wanted_replicas=0, was_ready=False, good_revision=None, **_NEW_ATTEMPTS)
-    _tell(access, serving, "stopped", "Asked to stop")
+    wishes.write(
+        serving,
+        wanted_replicas=0,
+        was_ready=False,
+        good_revision=None,
+        canary_failure=None,
+        **wishes.NEW_ATTEMPTS,
+    )
+    wishes.tell(access, serving, "stopped", "Asked to stop")
     work.reconcile_on_commit(serving)
     return queries.serving(access.project, serving.name)
 
@@ -166,56 +205,11 @@ def stop(*, access: Access, serving: Serving) -> Serving:
 @transaction.atomic
 def delete(*, access: Access, serving: Serving) -> None:
     """Take the serving away at once; the worker ends its replicas, then its rows."""
-    serving = _locked(serving)
-    _wish(serving, wanted_replicas=0, is_deleted=True)
+    serving = wishes.locked(serving)
+    wishes.write(serving, wanted_replicas=0, is_deleted=True)
     serving.revisions.all().delete()  # the model versions they kept in use are free from now on
     record(project=access.project, actor=access.user.username, action="delete_serving", target=serving.name)
     work.reconcile_on_commit(serving)
-
-
-_NEW_ATTEMPTS: dict[str, Any] = {"setbacks": {}, "failure": None, "has_given_up": False}
-
-
-def _wish(serving: Serving, **changes: Any) -> None:
-    """Write a new wish and what it makes of the status."""
-    Serving.objects.filter(pk=serving.pk).update(
-        generation=F("generation") + 1, updated_at=timezone.now(), **changes
-    )
-    verdicts.refresh(serving)
-
-
-def _adopt(access: Access, serving: Serving, revision: Revision) -> None:
-    """Save the revision under the next number, with its artifact and its pre-flight, and want it."""
-    artifacts.give(revision)
-    newest = serving.revisions.order_by("-number").first()
-    revision.serving = serving
-    revision.number = 1 if newest is None else newest.number + 1
-    revision.created_by = access.user
-    revision.preflight = preflights.ask(project=access.project, user=access.user, revision=revision)
-    revision.save()
-    is_wanted = serving.wanted_replicas > 0
-    _wish(
-        serving,
-        revision=revision,
-        wanted_replicas=revision.replicas if is_wanted else 0,
-        was_ready=False,
-        preparing=_preparing(revision),
-        **_NEW_ATTEMPTS,
-    )
-
-
-def _preparing(revision: Revision) -> str:
-    """What is known to be missing before the worker has looked."""
-    found = revision.environment
-    is_built = found is not None and found.state == found.State.READY
-    return "" if is_built else "Preparing the environment"
-
-
-def _locked(serving: Serving) -> Serving:
-    found = Serving.objects.select_for_update().filter(pk=serving.pk, is_deleted=False).first()
-    if found is None:
-        raise NoSuchServing(f"{serving} has been deleted.")
-    return found
 
 
 def _same_or_taken(access: Access, existing: Serving, wanted: Settings) -> Serving:
@@ -248,12 +242,6 @@ def _free_port() -> int:
     return secrets.choice(free)
 
 
-def _tell(access: Access, serving: Serving, kind: str, text: str) -> None:
-    ServingEvent.objects.create(
-        serving=serving, actor=access.user.username, kind=kind, status=serving.status, text=text
-    )
-
-
 def _with_their_model(project: Project, changes: dict[str, Any]) -> dict[str, Any]:
     """A script of a version brings its model along, and a version takes the place of an alias, or the other way."""
     if paths.in_version(changes.get("script", "").removeprefix(f"/Projects/{project.name}/")):
@@ -274,9 +262,10 @@ def _leave_alias(copy: Revision) -> str:
     return f", and no longer follows {alias}, which names another version now"
 
 
-def _changed(old: Revision, new: Revision) -> str:
-    changed = settings.changed(old, new)
-    return "changed " + ", ".join(dict.fromkeys(settings.label(name) for name in changed))
+def changed(old: Revision, new: Revision) -> str:
+    """What a new revision changes, in words."""
+    names = settings.changed(old, new)
+    return "changed " + ", ".join(dict.fromkeys(settings.label(name) for name in names))
 
 
 def _who_was_faster(serving: Serving, current: Revision) -> str:

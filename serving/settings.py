@@ -130,7 +130,7 @@ SNAPSHOT = (*WISHED, *MADE)
 
 
 def of(serving: Serving) -> Settings:
-    """The settings that would make the serving's current revision again."""
+    """The settings in force: those that would make the current revision again, and the number it was scaled to."""
     revision = serving.current
     return Settings(
         name=serving.name,
@@ -142,8 +142,17 @@ def of(serving: Serving) -> Settings:
         python=revision.python,
         requirements="" if revision.requirements_path else revision.requirements,
         topic=revision.topic or NONE,
-        **{name: getattr(revision, name) for name in COPIED},
+        **{name: getattr(revision, name) for name in COPIED}
+        | {"replicas": replicas(revision, serving.scale)},
     )
+
+
+def replicas(revision: Revision, scale: int | None) -> int:
+    """How many replicas of a revision are to run: what was asked for by hand since, or what it says itself.
+
+    Whatever scales by itself one day changes `Serving.scale`, as a hand does.
+    """
+    return revision.replicas if scale is None else scale
 
 
 def names() -> set[str]:
@@ -163,6 +172,11 @@ def label(name: str) -> str:
 def same(one: Revision, other: Revision) -> bool:
     """Whether two revisions ask for the same thing and start from the same files and packages."""
     return not changed(one, other)
+
+
+def differ_in_more_than_number(one: Revision, other: Revision) -> bool:
+    """Whether other things are to run, and not only another number of the same."""
+    return any(name != "replicas" for name in changed(one, other))
 
 
 def changed(one: Revision, other: Revision) -> list[str]:

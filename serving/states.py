@@ -53,13 +53,23 @@ class Condition:
 
 
 @dataclass(frozen=True)
+class Canary:
+    """A revision that gets `percent` of the requests beside the wanted one; `failure` is why it gets none any more."""
+
+    revision: int
+    percent: int
+    replicas: int
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
 class Wanted:
     """The wish: `replicas` of `revision`, 0 meaning stopped.
 
     `replicas` counts transformers too. `preparing` is what is still being done before the first replica can start,
     empty if nothing; `was_ready` that all its replicas have been ready since the last start, `has_run` that the
     serving was ever started. `failure` is why the platform gave up, `setback` why the last attempt ended while it
-    still tries. `is_refused` that its pre-flight keeps it from being started.
+    still tries. `is_refused` that its pre-flight keeps it from being started. What a `canary` does is told beside.
     """
 
     revision: int
@@ -70,6 +80,7 @@ class Wanted:
     failure: str | None = None
     setback: str | None = None
     is_refused: bool = False
+    canary: Canary | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +106,21 @@ def derive(wanted: Wanted, seen: Sequence[SeenReplica]) -> Verdict:
     alive = [replica for replica in seen if replica.state != ReplicaState.EXITED]
     if wanted.replicas == 0:
         return _at_rest(wanted, alive)
+    if wanted.canary is None:
+        return _running_or_not(wanted, alive)
+    number = wanted.canary.revision
+    verdict = _running_or_not(wanted, [replica for replica in alive if replica.revision != number])
+    beside = _of_canary(wanted.canary, [replica for replica in alive if replica.revision == number])
+    return _verdict_with(verdict, f"{verdict.condition.reason}; {beside}")
+
+
+def unseen(verdict: Verdict, why: str) -> Verdict:
+    """The verdict on what was seen last, where nobody can look now; it stands, as replicas answer unseen."""
+    condition = Condition(verdict.condition.type, None, f"{why} As last seen: {verdict.condition.reason}")
+    return Verdict(verdict.status, condition)
+
+
+def _running_or_not(wanted: Wanted, alive: Sequence[SeenReplica]) -> Verdict:
     ready = [replica for replica in alive if replica.state == ReplicaState.READY]
     if wanted.failure is not None:
         return _gave_up(wanted, alive, ready)
@@ -169,6 +195,20 @@ def _starting(wanted: Wanted, new: Sequence[SeenReplica], alive: Sequence[SeenRe
     return _verdict(
         Status.STARTING, ConditionType.INITIALIZED, None, f"Loading the model; {_of(new, wanted)}"
     )
+
+
+def _of_canary(canary: Canary, alive: Sequence[SeenReplica]) -> str:
+    if canary.failure is not None:
+        return f"the canary, revision {canary.revision}, failed and gets no requests: {canary.failure}"
+    ready = [replica for replica in alive if replica.state == ReplicaState.READY]
+    number = f"{len(ready)} of {_count(canary.replicas)} ready"
+    if not _answers(ready):
+        return f"the canary, revision {canary.revision}, gets no requests yet, {number}"
+    return f"the canary, revision {canary.revision}, gets {canary.percent} %, {number}"
+
+
+def _verdict_with(verdict: Verdict, reason: str) -> Verdict:
+    return _verdict(verdict.status, verdict.condition.type, verdict.condition.status, reason)
 
 
 def _answers(ready: Sequence[SeenReplica]) -> bool:

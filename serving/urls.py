@@ -2,7 +2,18 @@
 
 from django.urls import include, path
 
-from serving.views import actions, checking, comparing, detail, editing, listing, logs, trying
+from serving.views import (
+    actions,
+    checking,
+    comparing,
+    detail,
+    editing,
+    exempting,
+    listing,
+    logs,
+    rollout,
+    trying,
+)
 
 urlpatterns = [
     path("", include("serving.environments.urls")),
@@ -22,6 +33,12 @@ urlpatterns = [
     path("servings/<str:name>/start-anyway/", checking.start_anyway, name="serving-start-anyway"),
     path("servings/<str:name>/run/", actions.run, name="serving-run"),
     path("servings/<str:name>/stop/", actions.stop, name="serving-stop"),
+    path("servings/<str:name>/scale/", rollout.scale, name="serving-scale"),
+    path("servings/<str:name>/pace/", rollout.pace, name="serving-pace"),
+    path("servings/<str:name>/canary/", rollout.canary, name="serving-canary"),
+    path("servings/<str:name>/canary/promote/", rollout.promote, name="serving-promote"),
+    path("servings/<str:name>/canary/withdraw/", rollout.withdraw, name="serving-withdraw"),
+    path("servings/<str:name>/exemptions/", exempting.exemptions, name="serving-exemptions"),
     path("servings/<str:name>/roll-back/<int:number>/", actions.roll_back, name="serving-roll-back"),
     path("servings/<str:name>/delete/", actions.delete, name="serving-delete"),
 ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from serving import queries
 from serving.models import Replica, Serving
-from serving.states import Component, ReplicaState, SeenReplica, Verdict, Wanted, derive
+from serving.states import Canary, Component, ReplicaState, SeenReplica, Verdict, Wanted, derive
 
 COLUMNS = ("status", "condition_type", "condition_status", "condition_reason")
 
@@ -23,6 +23,7 @@ def of(serving: Serving, living: Iterable[Replica]) -> Verdict:
         failure=reason if serving.has_given_up else None,
         setback=reason,
         is_refused=serving.current.is_refused,
+        canary=_canary(serving),
     )
     behind = queries.revisions_with_transformers(serving)
     seen = [
@@ -35,6 +36,15 @@ def of(serving: Serving, living: Iterable[Replica]) -> Verdict:
         for each in living
     ]
     return derive(wanted, seen)
+
+
+def _canary(serving: Serving) -> Canary | None:
+    found = serving.canary
+    if found is None:
+        return None
+    failure = serving.canary_failure["reason"] if serving.canary_failure else None
+    replicas = found.replicas + found.own_transformers
+    return Canary(found.number, serving.canary_percent, replicas, failure)
 
 
 def columns(verdict: Verdict) -> dict[str, Any]:

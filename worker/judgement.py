@@ -1,6 +1,6 @@
 """Judges, without I/O, what has been seen of a serving: setbacks, failure, given up, ready."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from serving.models import Replica
 from serving.states import Component, ReplicaState
 from worker.failures import Failure
-from worker.rollout import Slot
+from worker.rollout import Share
 
 STEADY_AFTER = timedelta(seconds=60)
 
@@ -18,7 +18,8 @@ class Facts:
     """What a serving's status is derived from, as columns of its row.
 
     `setbacks` counts, by `<revision>-<slot>` with a t before the slot of a transformer, the ends nobody asked for since
-    that slot was last steady. `good_revision` is the last one that was ready in all its slots since the start.
+    that slot was last steady. `good_revision` is the last one that was ready in all its slots since the start, and
+    `good_replicas` how many predictors it ran. `canary_failure` is why the canary was given up.
     """
 
     setbacks: dict[str, int]
@@ -26,27 +27,58 @@ class Facts:
     has_given_up: bool
     was_ready: bool
     good_revision: int | None
+    good_replicas: int | None = None
+    canary_failure: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is asked of replicas: attempts until one is given up, and for how long a new revision's have to be ready."""
+
+    most_attempts: int
+    pace: timedelta = timedelta(0)
 
 
 def judge(
     facts: Facts,
     *,
-    revision: int,
-    slots: Collection[Slot],
+    wanted: Share,
+    canary: int | None = None,
     living: Sequence[Replica],
     failures: Sequence[Failure],
     now: datetime,
-    most_attempts: int,
+    rules: Rules,
 ) -> Facts:
     """The facts after a look at a serving that should run."""
     for failure in failures:
-        facts = count(facts, failure, revision, most_attempts)
-    ready = [each for each in living if each.state == ReplicaState.READY]
-    there = {(each.component, each.slot) for each in ready if each.revision == revision}
-    if there >= set(slots) and not any(failure.revision == revision for failure in failures):
-        facts = replace(facts, failure=None, has_given_up=False, was_ready=True, good_revision=revision)
-    steady = {_key(each) for each in ready if each.ready_at and now - each.ready_at > STEADY_AFTER}
+        facts = count(facts, failure, wanted.revision, canary, rules.most_attempts)
+    if facts.good_revision == wanted.revision:
+        facts = replace(facts, good_replicas=wanted.replicas)
+    is_update = facts.good_revision not in (None, wanted.revision)
+    there = {
+        (each.component, each.slot)
+        for each in living
+        if each.revision == wanted.revision and is_ready(each, now, rules.pace if is_update else timedelta(0))
+    }
+    has_failed = any(failure.revision == wanted.revision for failure in failures)
+    if there >= set(wanted.slots) and not has_failed:
+        facts = replace(
+            facts,
+            failure=None,
+            has_given_up=False,
+            was_ready=True,
+            good_revision=wanted.revision,
+            good_replicas=wanted.replicas,
+        )
+    steady = {key_of(each) for each in living if is_ready(each, now, STEADY_AFTER)}
     return replace(facts, setbacks={key: n for key, n in facts.setbacks.items() if key not in steady})
+
+
+def is_ready(replica: Replica, now: datetime, since: timedelta = timedelta(0)) -> bool:
+    """Whether it is ready and first was so long ago."""
+    if replica.state != ReplicaState.READY:
+        return False
+    return not since or (replica.ready_at is not None and now - replica.ready_at >= since)
 
 
 def at_rest(facts: Facts, failure: Failure | None) -> Facts:
@@ -56,16 +88,17 @@ def at_rest(facts: Facts, failure: Failure | None) -> Facts:
     return replace(facts, failure=failure.as_json(), has_given_up=True)
 
 
-def count(facts: Facts, failure: Failure, revision: int, most_attempts: int) -> Facts:
+def count(facts: Facts, failure: Failure, revision: int, canary: int | None, most_attempts: int) -> Facts:
     """The facts after one more failure; `revision` is the wanted one."""
-    attempt = facts.setbacks.get(_key(failure), 0) + 1
-    facts = replace(facts, setbacks=facts.setbacks | {_key(failure): attempt})
+    attempt = facts.setbacks.get(key_of(failure), 0) + 1
     gives_up = failure.is_hopeless or attempt >= most_attempts
+    spent = max(attempt, most_attempts) if gives_up else attempt
+    facts = replace(facts, setbacks=facts.setbacks | {key_of(failure): spent})
+    said = _last_words(failure, attempt) if gives_up else replace(failure, attempt=attempt)
     if failure.revision == revision:
-        said = _last_words(failure, attempt) if gives_up else replace(failure, attempt=attempt)
         return replace(facts, failure=said.as_json(), has_given_up=gives_up or facts.has_given_up)
-    if failure.revision == facts.good_revision and gives_up:
-        return replace(facts, good_revision=None)
+    if failure.revision == canary and gives_up:
+        return replace(facts, canary_failure=said.as_json())
     return facts
 
 
@@ -77,6 +110,11 @@ def _last_words(failure: Failure, attempt: int) -> Failure:
     return replace(failure, code=code, reason=reason, attempt=attempt)
 
 
-def _key(of: Replica | Failure) -> str:
-    mark = "t" if of.component == Component.TRANSFORMER else ""
-    return f"{of.revision}-{mark}{of.slot}"
+def key_of(of: Replica | Failure) -> str:
+    """Its place among the setbacks."""
+    return key(of.revision, Component(of.component), of.slot)
+
+
+def key(revision: int, component: Component, slot: int) -> str:
+    mark = "t" if component == Component.TRANSFORMER else ""
+    return f"{revision}-{mark}{slot}"

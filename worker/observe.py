@@ -1,5 +1,6 @@
 """Compares what a deployer sees with the replica rows: what lives, what changed, what failed."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -8,10 +9,11 @@ from django.utils import timezone
 
 from serving.models import Replica, Revision, Serving
 from serving.states import Component, ReplicaState
-from worker import failures
+from worker import failures, looking
 from worker.deployers.base import Deployer, Phase, ReplicaStatus
 from worker.failures import Failure
 from worker.probe import Answer, probe
+from worker.rollout import Slot
 
 PREDICTORS_FOUND_WITHIN = timedelta(seconds=30)
 LATENESS_FORGIVEN = timedelta(seconds=5)
@@ -21,18 +23,40 @@ LIVING = (ReplicaState.STARTING, ReplicaState.READY, ReplicaState.STOPPING)
 @dataclass
 class Observation:
     """Unsaved news: the rows of living replicas, the rows that differ from the database, the failures, and the
-    names of all replicas that ended.
+    names of all replicas that ended. `blindness` is why some living ones could not be looked at, and stand as
+    they were.
     """
 
     living: list[Replica] = field(default_factory=list)
     changed: list[Replica] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     ended: set[str] = field(default_factory=set)
+    blindness: str = ""
+
+    def leave(self, staying: Collection[tuple[int, Slot]]) -> set[str]:
+        """Mark the living replicas that are in none of these slots of revisions as stopping, so that nobody sends
+        them requests any more; the names of those that were not before.
+        """
+        leaving = [
+            each
+            for each in self.living
+            if each.state != ReplicaState.STOPPING and place_of(each) not in staying
+        ]
+        for replica in leaving:
+            replica.state = ReplicaState.STOPPING
+            if replica not in self.changed:
+                self.changed.append(replica)
+        return {replica.name for replica in leaving}
+
+
+def place_of(replica: Replica) -> tuple[int, Slot]:
+    return replica.revision, (Component(replica.component), replica.slot)
 
 
 def observe(serving: Serving, deployer: Deployer) -> Observation:
     seen = Observation()
-    statuses = deployer.status(serving.key)
+    look = looking.look(serving, deployer)
+    statuses = look.statuses
     rows = {replica.name: replica for replica in serving.replicas.all()}
     answers = probe(status.address for status in statuses if status.phase == Phase.ALIVE and status.address)
     seen.ended = {status.name for status in statuses if status.phase == Phase.EXITED}
@@ -40,7 +64,11 @@ def observe(serving: Serving, deployer: Deployer) -> Observation:
         row = rows.pop(status.name, None)
         _compare(serving, deployer, seen, _Pair(row, status, answers.get(status.address)))
     for row in rows.values():
-        if row.state in LIVING:
+        if row.state in LIVING and look.is_blind_to(row):
+            seen.living.append(row)
+            if row.state != ReplicaState.STOPPING:
+                seen.blindness = look.reason
+        elif row.state in LIVING:
             _end(seen, row, "vanished")
             _fail(serving, deployer, seen, row, None)
     return seen

@@ -172,4 +172,5 @@ def _spec(preflight: Preflight, revision: Revision) -> ServingSpec:
     share = replace(share, memory_mb=_memory_mb(revision))
     if revision.transformer is not None:
         share = replace(share, transformer=specs.transformer_file(revision), knows_example=True)
+    share = specs.fetchable(share)
     return ServingSpec(name=preflight.key, host="", port=0, keys_file=Path("/dev/null"), revisions=(share,))

@@ -1,27 +1,28 @@
 """One step for one serving: observe, judge, apply, record. Harmless when late, doubled or interrupted."""
 
 import logging
-from dataclasses import asdict, fields, replace
+import time
+from dataclasses import asdict
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from serving import logs, verdicts
-from serving.models import Replica, Revision, Serving, ServingEvent
-from serving.states import Component, ReplicaState
-from worker import judgement, keys, lease, predictors, preparation, rollout, specs
+from serving.models import Replica, Serving, ServingEvent
+from serving.states import Component, ReplicaState, unseen
+from worker import deciding, keys, lease, predictors, specs
 from worker.deployers.base import Deployer, DeployerError
-from worker.environments import prepare
+from worker.deployers.several import UNREACHABLE
 from worker.failures import Failure
+from worker.gateway import publishing
 from worker.judgement import Facts
-from worker.observe import Observation, observe
-from worker.preparation import Preparation
-from worker.rollout import Shares, Slot
+from worker.observe import Observation, observe, place_of
+from worker.rollout import Shares
 
 log = logging.getLogger(__name__)
 
+PREDICTORS_READ_WITHIN = 0.6  # seconds: transformers look every quarter of one
 ROWS_KEPT = 50  # more than a deployer remembers, or it would report an old exit as news
 ROW_COLUMNS = ("state", "address", "place", "complaint", "exit", "ready_at", "silent_since", "ended_at")
 
@@ -35,93 +36,93 @@ def step(serving_id: int, deployer: Deployer) -> bool:
 
 
 def _step(serving_id: int, deployer: Deployer) -> bool:
-    serving = Serving.objects.select_related("project", "created_by", "revision").get(pk=serving_id)
+    serving = Serving.objects.select_related("project", "created_by", "revision", "canary").get(pk=serving_id)
     if serving.is_deleted:
         _remove(serving, deployer)
         return True
     seen = observe(serving, deployer)
-    prepared = preparation.of(serving, serving.current)
-    facts = _judge(serving, seen, prepared)
-    shares = _plan(serving, seen, facts, prepared)
+    if seen.blindness and serving.wanted_replicas:
+        _record(serving, seen, deciding.known(serving), serving.preparing)
+        return False
+    prepared = deciding.prepared(serving)
+    facts = deciding.judged(serving, seen, prepared)
+    shares = deciding.planned(serving, seen, facts, prepared)
+    leaving = _leave(seen, shares)
+    if not _record(serving, seen, facts, prepared.current.sentence):
+        return False
+    if leaving & _behind(seen, shares):
+        predictors.publish(serving, seen.living, shares)
+        time.sleep(PREDICTORS_READ_WITHIN)
     try:
         _apply(serving, seen, shares, deployer)
     except DeployerError as error:
-        failure = Failure(error.code, error.reason, revision=serving.current.number)
-        facts = judgement.count(facts, failure, serving.current.number, settings.MAX_START_ATTEMPTS)
-    is_recorded = _record(serving, seen, facts, prepared)
-    return is_recorded and not prepared.sentence and _is_as_planned(seen, shares)
+        _record_error(serving, seen, facts, error)
+        return False
+    is_update = serving.wanted_replicas and facts.good_revision != serving.current.number
+    is_there = facts.has_given_up or not is_update
+    return is_there and not prepared.is_under_way and _is_as_planned(seen, shares)
 
 
-def _judge(serving: Serving, seen: Observation, prepared: Preparation) -> Facts:
-    facts = Facts(**{each.name: getattr(serving, each.name) for each in fields(Facts)})
-    if serving.wanted_replicas == 0:
-        return judgement.at_rest(facts, prepared.failure)
-    failures = [*seen.failures]
-    if prepared.failure is not None and not facts.has_given_up:
-        failures.append(replace(prepared.failure, revision=serving.current.number))
-    return judgement.judge(
-        facts,
-        revision=serving.current.number,
-        slots=_share(serving.current, serving.wanted_replicas).slots,
-        living=seen.living,
-        failures=failures,
-        now=timezone.now(),
-        most_attempts=settings.MAX_START_ATTEMPTS,
-    )
+def _leave(seen: Observation, shares: Shares) -> set[str]:
+    """Who is to leave from now on: their rows say so before they are told, so that nothing new is sent to them."""
+    return seen.leave({(revision, slot) for revision, slots in shares.items() for slot in slots})
 
 
-def _plan(serving: Serving, seen: Observation, facts: Facts, prepared: Preparation) -> Shares:
-    good = serving.revisions.filter(number=facts.good_revision or 0).first()
-    return rollout.plan(
-        wanted=_share(serving.current, serving.wanted_replicas),
-        good=_share(good, good.replicas) if good else None,
-        is_prepared=prepared.is_done,
-        is_good_prepared=good is None or prepare.ready(good).is_ready,
-        has_given_up=facts.has_given_up,
-        ready={(each.revision, _slot(each)) for each in seen.living if each.state == ReplicaState.READY},
-    )
-
-
-def _share(revision: Revision, replicas: int) -> rollout.Share:
-    transformers = revision.transformer_replicas if revision.has_separate_transformer else 0
-    return rollout.Share(revision.number, replicas, transformers)
-
-
-def _slot(replica: Replica) -> Slot:
-    return Component(replica.component), replica.slot
+def _behind(seen: Observation, shares: Shares) -> set[str]:
+    """The predictors of transformers that stay, which find out from a file whom they may ask."""
+    staying = {
+        revision for revision, slots in shares.items() if any(c == Component.TRANSFORMER for c, _ in slots)
+    }
+    return {e.name for e in seen.living if e.component == Component.PREDICTOR and e.revision in staying}
 
 
 def _apply(serving: Serving, seen: Observation, shares: Shares, deployer: Deployer) -> None:
+    """Gateways first, then the replicas: who leaves is out of the way of requests when it is told."""
     if shares:
         keys.publish(serving)
         predictors.publish(serving, seen.living, shares)
+    ending = [each.name for each in seen.living if each.state == ReplicaState.STOPPING]
+    publishing.publish(serving, leaving=ending)
     if shares or seen.living:
-        unwanted = [each.name for each in seen.living if each.state == ReplicaState.STOPPING]
-        deployer.apply(specs.serving_spec(serving, shares, unwanted=unwanted, ended=seen.ended))
+        deployer.apply(specs.serving_spec(serving, shares, unwanted=ending, ended=seen.ended))
 
 
 def _is_as_planned(seen: Observation, shares: Shares) -> bool:
     planned = {(revision, slot, ReplicaState.READY) for revision, slots in shares.items() for slot in slots}
     is_quiet = any(each.silent_since for each in seen.living)
-    return not is_quiet and planned == {(each.revision, _slot(each), each.state) for each in seen.living}
+    return not is_quiet and planned == {(*place_of(each), each.state) for each in seen.living}
 
 
-def _record(serving: Serving, seen: Observation, facts: Facts, prepared: Preparation) -> bool:
-    """Save what was seen and the verdict on it; False if a newer wish came meanwhile, which the verdict is not on."""
-    judged = asdict(facts) | {"preparing": prepared.sentence}
+def _record_error(serving: Serving, seen: Observation, facts: Facts, error: DeployerError) -> None:
+    """An engine that does not answer is nobody's failure; whatever else went wrong is one of the wanted revision."""
+    if error.code in UNREACHABLE:
+        seen.blindness = error.reason
+    else:
+        facts = deciding.counted(serving, facts, Failure(error.code, error.reason))
+    _record(serving, seen, facts, serving.preparing)
+
+
+def _record(serving: Serving, seen: Observation, facts: Facts, preparing: str) -> bool:
+    """Save what was seen and the verdict on it; False, and nothing saved, if a newer wish came meanwhile."""
+    judged = asdict(facts) | {"preparing": preparing}
     before = {name: getattr(serving, name) for name in (*verdicts.COLUMNS, *judged)}
     for name, value in judged.items():
         setattr(serving, name, value)
-    changed = verdicts.columns(verdicts.of(serving, seen.living)) | judged
+    verdict = verdicts.of(serving, seen.living)
+    changed = verdicts.columns(unseen(verdict, seen.blindness) if seen.blindness else verdict) | judged
+    for name, value in changed.items():
+        setattr(serving, name, value)
     current = Serving.objects.filter(pk=serving.pk, generation=serving.generation)
     with transaction.atomic():
+        if not current.select_for_update().exists():
+            return False
         _save_replicas(serving, seen)
         if changed == before and not seen.changed:
-            return current.exists()
-        if not current.update(**changed, changed_at=timezone.now()):
-            return False
+            return True
+        current.update(**changed, changed_at=timezone.now())
         if changed["status"] != before["status"]:
             _tell(serving, changed)
+    seen.changed.clear()
     return True
 
 
@@ -144,6 +145,7 @@ def _tell(serving: Serving, changed: dict[str, Any]) -> None:
 
 
 def _remove(serving: Serving, deployer: Deployer) -> None:
+    publishing.withdraw(serving)
     deployer.remove(serving.key)
     keys.withdraw(serving)
     predictors.withdraw(serving)

@@ -14,8 +14,10 @@ from models_registry import artifacts, paths, storage
 from models_registry import queries as registry
 from models_registry.models import ArtifactFile
 from serving.models import Revision, Serving
+from serving.replica_documents import tokens
 from serving.states import Component
-from worker import keys, predictors
+from worker import control, keys, predictors
+from worker.deployers import containers
 from worker.deployers.base import File, RevisionSpec, ServingSpec
 from worker.environments import prepare
 from worker.rollout import Shares, Slot
@@ -57,9 +59,10 @@ def _components(serving: Serving, revision: Revision, slots: Sequence[Slot]) -> 
     }
     if numbers := by_component[Component.PREDICTOR]:
         without_log = {"HOPYARD_TOPIC": ""} if behind else {}
-        yield predictor(revision, numbers, told | without_log, is_front=not behind)
+        yield _connected(predictor(revision, numbers, told | without_log, is_front=not behind), serving)
     if numbers := by_component[Component.TRANSFORMER]:
-        yield transformer(revision, numbers, told, predictors.path_for(serving, revision.number))
+        listed = predictors.path_for(serving, revision.number)
+        yield _connected(transformer(revision, numbers, told, listed), serving)
 
 
 def predictor(
@@ -99,6 +102,27 @@ def transformer(
     )
 
 
+def control_url(serving: Serving) -> str:
+    """Where the serving's replicas in containers find what the platform has for them. Raises DeployerError."""
+    return f"{control.base()}/replicas/{serving.key}"
+
+
+def fetchable(share: RevisionSpec) -> RevisionSpec:
+    """The same with the address that its files can be fetched from, for some minutes from now. Raises DeployerError."""
+    if share.deployer == control.LOCAL:
+        return share
+    beside = [(Path(file.path).name, file.sha256) for file in containers.scripts_beside(share)]
+    token = tokens.make(share.artifact, beside)
+    return replace(share, files_url=f"{control.base()}/replicas/files/?token={token}")
+
+
+def _connected(share: RevisionSpec, serving: Serving) -> RevisionSpec:
+    """What a replica that shares no disk with the platform needs to reach it."""
+    if share.deployer == control.LOCAL:
+        return share
+    return replace(fetchable(share), control_url=control_url(serving))
+
+
 def _files(revision: Revision) -> RevisionSpec:
     """What both components have in common."""
     assert revision.artifact is not None
@@ -112,6 +136,7 @@ def _files(revision: Revision) -> RevisionSpec:
         files=files,
         python=found.python or Path("python-of-an-environment-that-is-gone"),
         deployer=revision.deployer or settings.DEPLOYER,
+        image=found.image,
         environment=found.variables,
     )
 

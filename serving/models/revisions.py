@@ -119,9 +119,9 @@ class Revision(models.Model):
         return self.transformer_id is not None and self.transformer_placement == Placement.SEPARATE
 
     @property
-    def total_replicas(self) -> int:
-        """All that it asks for, the transformer's own among them."""
-        return self.replicas + (self.transformer_replicas if self.has_separate_transformer else 0)
+    def own_transformers(self) -> int:
+        """How many replicas run nothing but its transformer."""
+        return self.transformer_replicas if self.has_separate_transformer else 0
 
     @property
     def artifact_label(self) -> str:

@@ -105,7 +105,11 @@ class Serving(models.Model):
     @property
     def wanted_total(self) -> int:
         """All replicas that are wanted, the transformer's own among them."""
-        return self.current.total_replicas if self.wanted_replicas else 0
+        return self.wanted_replicas + self.current.own_transformers if self.wanted_replicas else 0
+
+    @property
+    def exemption_labels(self) -> list[str]:
+        return [each.label for each in Exemption if each in self.exemptions]
 
     @property
     def key(self) -> str:

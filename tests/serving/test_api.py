@@ -134,7 +134,7 @@ def test_put_creates_and_then_updates_with_defaults_for_what_is_left_out(api: AP
     first = api.put(IRIS, {"script": SCRIPT, "replicas": 2}, format="json")
     assert (first.status_code, first.json()["replicas"]) == (201, 2)
     second = api.put(IRIS, {"script": SCRIPT}, format="json")
-    assert (second.status_code, second.json()["replicas"], second.json()["revision"]) == (200, 1, 2)
+    assert (second.status_code, second.json()["replicas"], second.json()["revision"]) == (200, 1, 1)
     assert second.json()["topic"] == first.json()["topic"]
     renamed = api.put(IRIS, {"script": SCRIPT, "name": "other"}, format="json")
     assert renamed.status_code == 400
@@ -143,11 +143,11 @@ def test_put_creates_and_then_updates_with_defaults_for_what_is_left_out(api: AP
 def test_the_second_of_two_editors_is_told_who_was_faster(api: APIClient, owner: Access) -> None:
     create(api)
     serving = Serving.objects.get()
-    services.update(access=owner, serving=serving, changes={"replicas": 2})
+    services.update(access=owner, serving=serving, changes={"cores": 2.0})
     answer = api.patch(IRIS, {"replicas": 3, "expected_revision": 1}, format="json")
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "edited_meanwhile")
     assert "alice changed iris to revision 2 while you were editing" in answer.json()["error"]["message"]
-    assert api.get(IRIS).json()["replicas"] == 2
+    assert api.get(IRIS).json()["replicas"] == 1
 
 
 def test_start_and_stop_change_the_wish_and_are_harmless_twice(api: APIClient) -> None:
@@ -210,6 +210,7 @@ def test_a_roll_back_is_a_new_revision_equal_to_the_old_one_in_every_field(
         "transformer_replicas": 3,
         "transformer_resources": {"cores": 2.0, "memory_mb": 400},
         "replicas": 4,
+        "deployer": "local",
         "resources": {"memory_mb": 900, "cores": 2.0, "gpus": 2},
         "batching": {"mode": "off", "max_batch_size": 8, "max_latency_ms": 5},
         "max_concurrency": 4,

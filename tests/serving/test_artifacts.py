@@ -82,7 +82,7 @@ def test_the_same_request_again_and_an_unrelated_edit_build_nothing(api: APIClie
     create(api, "one", transformer="Resources/scaler.py")
     wanted = {"name": "one", "script": SCRIPT, "transformer": "Resources/scaler.py"}
     assert api.post(SERVINGS, wanted, format="json").status_code == 200
-    edited = api.patch(f"{SERVINGS}one/", {"replicas": 2}, format="json").json()
+    edited = api.patch(f"{SERVINGS}one/", {"class_name": "Predict"}, format="json").json()
     assert (edited["revision"], edited["artifact_version"]) == (2, "1")
     changed = api.patch(f"{SERVINGS}one/", {"transformer": "Resources/other.py"}, format="json").json()
     assert changed["artifact_version"] == "2"
@@ -172,14 +172,14 @@ def test_a_file_of_an_artifact_has_a_path_of_its_own(api: APIClient) -> None:
     assert api.get(folder.replace("Artifacts/1", "Artifacts/9") + "weights.txt").status_code == 404
 
 
-def test_scaling_keeps_files_and_packages_whatever_became_of_the_version(
+def test_an_edit_of_resources_keeps_files_and_packages_whatever_became_of_the_version(
     api: APIClient, export: Callable[..., ModelVersion]
 ) -> None:
     create(api, "one", transformer="Resources/scaler.py")
     before = Revision.objects.get()
     export("mnist", {"predictor.py": SCALER}, number=1, may_overwrite=True)
     api.delete("/api/projects/garden/files/Resources/scaler.py")
-    assert api.patch(f"{SERVINGS}one/", {"replicas": 2}, format="json").status_code == 200
+    assert api.patch(f"{SERVINGS}one/", {"resources": {"cores": 0.5}}, format="json").status_code == 200
     after = Revision.objects.get(number=2)
     for name in ("artifact_id", "script_id", "transformer_id", "environment_id", "model_version_id"):
         assert getattr(after, name) == getattr(before, name)

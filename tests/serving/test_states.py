@@ -4,7 +4,17 @@ import itertools
 
 import pytest
 
-from serving.states import ConditionType, ReplicaState, SeenReplica, Status, Wanted, derive
+from serving.states import (
+    Canary,
+    ConditionType,
+    ReplicaState,
+    SeenReplica,
+    Status,
+    Verdict,
+    Wanted,
+    derive,
+    unseen,
+)
 
 READY, STARTING, STOPPING, EXITED = (
     ReplicaState.READY,
@@ -107,3 +117,42 @@ def test_an_old_revision_that_answers_wrongly_is_not_called_ready() -> None:
     verdict = derive(wanted(failure="bad script"), [SeenReplica(1, READY, "every prediction fails")])
     assert verdict.condition.status is False
     assert "every prediction fails" in verdict.condition.reason
+
+
+def with_canary(*canaries: ReplicaState, failure: str | None = None, **changes: object) -> Verdict:
+    wish = wanted(was_ready=True, canary=Canary(3, 10, 1, failure), **changes)
+    return derive(wish, seen((2, READY), (2, READY), *((3, state) for state in canaries)))
+
+
+@pytest.mark.parametrize(
+    ("canaries", "failure", "said"),
+    [
+        ((), None, "the canary, revision 3, gets no requests yet, 0 of 1 replica ready"),
+        ((STARTING,), None, "the canary, revision 3, gets no requests yet, 0 of 1 replica ready"),
+        ((READY,), None, "the canary, revision 3, gets 10 %, 1 of 1 replica ready"),
+        ((), "It has no licence.", "the canary, revision 3, failed and gets no requests: It has no licence."),
+    ],
+)
+def test_what_a_canary_does_is_said_beside_and_changes_no_status(
+    canaries: tuple[ReplicaState, ...], failure: str | None, said: str
+) -> None:
+    verdict = with_canary(*canaries, failure=failure)
+    assert (verdict.status, verdict.condition.status) == (Status.RUNNING, True)
+    assert verdict.condition.reason == f"2 of 2 replicas ready; {said}"
+
+
+def test_a_canary_that_answers_does_not_make_a_failed_serving_run() -> None:
+    wish = wanted(failure="bad script", canary=Canary(3, 10, 1))
+    assert derive(wish, seen((3, READY))).status == Status.FAILED
+
+
+def test_stopping_counts_the_canary_too() -> None:
+    assert with_canary(READY, replicas=0).condition.reason == "3 replicas finishing"
+
+
+def test_what_nobody_can_look_at_keeps_its_status_and_says_so() -> None:
+    verdict = unseen(
+        derive(wanted(was_ready=True), seen((2, READY), (2, READY))), "The engine does not answer."
+    )
+    assert (verdict.status, verdict.condition.status) == (Status.RUNNING, None)
+    assert verdict.condition.reason == "The engine does not answer. As last seen: 2 of 2 replicas ready"

@@ -3,19 +3,32 @@
 from datetime import UTC, datetime, timedelta
 
 from serving.models import Replica
-from serving.states import Component, ReplicaState
+from serving.states import ReplicaState
 from worker.failures import Failure
-from worker.judgement import Facts, judge
+from worker.judgement import Facts, Rules, judge
+from worker.rollout import Share
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FRESH = Facts(setbacks={}, failure=None, has_given_up=False, was_ready=False, good_revision=None)
 
 
 def look(
-    facts: Facts, *, failures: list[Failure] = (), living: list[Replica] = (), replicas: int = 1
+    facts: Facts,
+    *,
+    failures: list[Failure] = (),
+    living: list[Replica] = (),
+    replicas: int = 1,
+    pace: int = 0,
 ) -> Facts:  # type: ignore[assignment]
-    slots = [(Component.PREDICTOR, number) for number in range(replicas)]
-    return judge(facts, revision=2, slots=slots, living=living, failures=failures, now=NOW, most_attempts=3)
+    return judge(
+        facts,
+        wanted=Share(2, replicas),
+        canary=3,
+        living=living,
+        failures=failures,
+        now=NOW,
+        rules=Rules(most_attempts=3, pace=timedelta(seconds=pace)),
+    )
 
 
 def crash(slot: int = 0, revision: int = 2, code: str = "Crashed") -> Failure:
@@ -68,4 +81,32 @@ def test_the_good_revisions_own_crashes_do_not_fail_the_new_one() -> None:
     for _ in range(2):
         facts = look(facts, failures=[crash(revision=1)])
     assert (facts.failure, facts.good_revision) == (None, 1)
-    assert look(facts, failures=[crash(revision=1)]).good_revision is None
+    facts = look(facts, failures=[crash(revision=1)])
+    assert (facts.failure, facts.good_revision, facts.setbacks) == (None, 1, {"1-0": 3})
+
+
+def test_a_new_revision_is_good_once_it_has_been_ready_for_the_pace() -> None:
+    facts = Facts({}, None, has_given_up=False, was_ready=False, good_revision=1, good_replicas=3)
+    assert look(facts, living=[ready(seconds=4)], pace=5).good_revision == 1
+    facts = look(facts, living=[ready(seconds=5)], pace=5)
+    assert (facts.good_revision, facts.good_replicas, facts.was_ready) == (2, 1, True)
+
+
+def test_a_first_start_waits_for_no_pace() -> None:
+    assert look(FRESH, living=[ready(seconds=0)], pace=5).was_ready
+
+
+def test_the_number_of_the_good_revision_follows_its_scale() -> None:
+    facts = Facts({}, None, has_given_up=False, was_ready=True, good_revision=2, good_replicas=1)
+    assert look(facts, living=[ready()], replicas=4).good_replicas == 4
+
+
+def test_a_canary_that_is_given_up_fails_nobody_else() -> None:
+    facts = FRESH
+    for _ in range(2):
+        facts = look(facts, failures=[crash(revision=3)])
+    assert (facts.canary_failure, facts.failure) == (None, None)
+    facts = look(facts, failures=[crash(revision=3)], living=[ready()])
+    assert facts.canary_failure is not None
+    assert facts.canary_failure["reason"] == "It ended. Given up after 3 attempts."
+    assert (facts.failure, facts.has_given_up, facts.was_ready) == (None, False, True)
