@@ -4,7 +4,7 @@ from celery import Celery
 
 app = Celery("hopyard")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["worker", "worker.environments", "worker.scanning"])
+app.autodiscover_tasks(["worker", "worker.environments", "worker.images", "worker.scanning"])
 app.conf.beat_schedule = {
     "reconcile everything": {"task": "worker.reconcile_all", "schedule": 15.0},
     "publish the keys": {"task": "worker.publish_all_keys", "schedule": 60.0},
@@ -12,5 +12,6 @@ app.conf.beat_schedule = {
     "follow aliases": {"task": "worker.follow_aliases", "schedule": 60.0},
     "sweep": {"task": "worker.sweep", "schedule": 3600.0},
     "collect environments": {"task": "worker.collect_environments", "schedule": 3600.0},
+    "collect images": {"task": "worker.collect_images", "schedule": 3600.0},
     "report interpreters": {"task": "worker.report_interpreters", "schedule": 3600.0},
 }

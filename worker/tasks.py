@@ -14,6 +14,7 @@ from serving.models import Preflight, Replica, Serving
 from serving.states import ReplicaState, Status
 from worker import following, installed, keys, preflight, reconcile, retention
 from worker.deployers.base import Deployer
+from worker.gateway import publishing
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +97,7 @@ def publish_keys(project_id: int) -> None:
         "project"
     ):
         keys.publish(serving)
+    publishing.publish_keys()
 
 
 @shared_task(name="worker.publish_all_keys")
@@ -103,6 +105,7 @@ def publish_all_keys() -> None:
     """Expiry passes without anybody asking, so the files are looked at from time to time."""
     for serving in Serving.objects.filter(wanted_replicas__gt=0).select_related("project"):
         keys.publish(serving)
+    publishing.publish_keys()
 
 
 @shared_task(name="worker.sweep")

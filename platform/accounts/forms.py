@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts import services
 from accounts.access import Access
+from accounts.limits import MOST_PER_SECOND
 from accounts.models import FilePolicy, Project, Role, Scope, project_name
 
 MOST_GUESSES = 10
@@ -65,6 +66,13 @@ class KeyForm(forms.Form):
         choices=[(30, "In 30 days"), (90, "In 90 days"), (365, "In a year"), (0, "Never")],
         initial=90,
     )
+    requests_per_second = forms.IntegerField(
+        label="Most predictions per second",
+        min_value=1,
+        max_value=MOST_PER_SECOND,
+        required=False,
+        help_text="Empty: as many as the installation grants every key.",
+    )
 
     def __init__(self, *args: Any, access: Access, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -80,6 +88,7 @@ class KeyForm(forms.Form):
             "name": self.cleaned_data["name"],
             "scopes": self.cleaned_data["scopes"],
             "expires_at": expires_at,
+            "requests_per_second": self.cleaned_data["requests_per_second"],
         }
 
 

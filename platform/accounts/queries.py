@@ -39,5 +39,19 @@ def predicting_keys(project_id: int) -> list[ApiKey]:
     return [key for key in usable.order_by("id") if Scope.PREDICT in key.scopes]
 
 
+def living_keys() -> list[tuple[ApiKey, bool]]:
+    """Every key of the installation that is good for something, and whether it may predict."""
+    usable = ApiKey.objects.filter(
+        Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None, user__is_active=True
+    )
+    rows = usable.select_related("project").order_by("id")
+    roles = {(each.project_id, each.user_id): Role(each.role) for each in Member.objects.all()}
+    return [
+        (key, Scope.PREDICT in key.scopes and Scope.PREDICT in role.scopes)
+        for key in rows
+        if (role := roles.get((key.project_id, key.user_id))) is not None
+    ]
+
+
 def audit_trail(project: Project) -> QuerySet[AuditEntry]:
     return AuditEntry.objects.filter(project=project)

@@ -2,6 +2,7 @@
 
 from rest_framework import serializers
 
+from accounts.limits import MOST_PER_SECOND
 from accounts.models import ApiKey, Member, Project, Role, Scope
 from accounts.services import LARGEST_QUOTA_MB
 
@@ -58,6 +59,9 @@ class RoleSerializer(serializers.Serializer[Member]):
 class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
     username = serializers.CharField(source="user.username", read_only=True)
     scopes = serializers.ListField(child=serializers.ChoiceField(choices=Scope.choices))
+    requests_per_second = serializers.IntegerField(
+        min_value=1, max_value=MOST_PER_SECOND, allow_null=True, required=False
+    )
 
     class Meta:
         model = ApiKey
@@ -68,6 +72,7 @@ class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
             "scopes",
             "created_at",
             "expires_at",
+            "requests_per_second",
             "revoked_at",
             "last_used_at",
         ]

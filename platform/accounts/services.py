@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts import keys, work
 from accounts.access import Access
+from accounts.limits import MOST_PER_SECOND
 from accounts.models import ApiKey, AuditEntry, FilePolicy, Member, Project, Role, Scope, User
 
 LARGEST_QUOTA_MB = 2**40
@@ -114,9 +115,17 @@ def remove_member(*, access: Access, username: str) -> None:
 
 @transaction.atomic
 def create_key(
-    *, access: Access, name: str, scopes: Iterable[str], expires_at: datetime | None = None
+    *,
+    access: Access,
+    name: str,
+    scopes: Iterable[str],
+    expires_at: datetime | None = None,
+    requests_per_second: int | None = None,
 ) -> tuple[ApiKey, str]:
-    """Make a key and return it with its text, which nobody can read again."""
+    """Make a key and return it with its text, which nobody can read again.
+
+    `requests_per_second` bounds the predictions asked for with it; None: as the installation has it.
+    """
     wanted = sorted({Scope(scope) for scope in scopes})
     if not wanted:
         raise AccountsError("A key needs at least one scope.")
@@ -126,6 +135,7 @@ def create_key(
         )
     if expires_at is not None and expires_at <= timezone.now():
         raise AccountsError("The key would have expired already; choose a later date.")
+    _check_rate(requests_per_second)
     new = keys.generate()
     key = ApiKey.objects.create(
         id=new.id,
@@ -135,6 +145,7 @@ def create_key(
         digest=keys.digest(new.text),
         scopes=[scope.value for scope in wanted],
         expires_at=expires_at,
+        requests_per_second=requests_per_second,
     )
     record(
         project=access.project,
@@ -161,6 +172,16 @@ def revoke_key(*, access: Access, key_id: str) -> ApiKey:
     work.publish_keys_on_commit(access.project.pk)
     key.refresh_from_db()
     return key
+
+
+def _check_rate(asked: int | None) -> None:
+    installed = settings.KEY_RATE_LIMIT
+    if asked is None:
+        return
+    if not 1 <= asked <= MOST_PER_SECOND:
+        raise AccountsError(f"A key's limit is a number of requests per second from 1 to {MOST_PER_SECOND}.")
+    if installed and asked > installed:
+        raise AccountsError(f"This installation grants a key at most {installed} requests per second.")
 
 
 def _revoke(chosen: Any) -> None:

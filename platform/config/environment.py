@@ -23,6 +23,12 @@ class Environment:
     def words(self, name: str, default: str) -> list[str]:
         return [word.strip() for word in self.text(name, default).split(",") if word.strip()]
 
+    def pairs(self, name: str, default: str) -> dict[str, str]:
+        words = self.words(name, default)
+        if wrong := [word for word in words if not all(word.partition("="))]:
+            raise ImproperlyConfigured(f"HOPYARD_{name} holds {wrong[0]!r}, which is no name=value")
+        return dict(word.split("=", 1) for word in words)
+
     def path(self, name: str, default: Path) -> Path:
         return Path(self.text(name, str(default))).expanduser().absolute()
 
@@ -31,6 +37,12 @@ class Environment:
         if value not in TRUE | FALSE:
             raise ImproperlyConfigured(f"HOPYARD_{name} is {value!r}; write on or off.")
         return value in TRUE
+
+    def choice(self, name: str, default: str, choices: list[str]) -> str:
+        value = self.text(name, default).lower()
+        if value not in choices:
+            raise ImproperlyConfigured(f"HOPYARD_{name} is {value!r}; write {' or '.join(choices)}.")
+        return value
 
     def number(self, name: str, default: int) -> int:
         value = self.text(name, str(default))

@@ -13,7 +13,7 @@ from models_registry.storage import StorageError
 
 log = logging.getLogger(__name__)
 
-FOR_PROGRAMS = ("/api/", "/inference/")
+FOR_PROGRAMS = ("/api/", "/inference/", "/replicas/")
 
 
 class SentenceMiddleware:

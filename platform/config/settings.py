@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 
-from config import databases, secrets, storages
+from config import brokers, databases, secrets, storages
 from config.environment import Environment
 
 env = Environment()
@@ -58,6 +58,8 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "config.request_ids.RequestIdMiddleware",
+    "config.gateway.GatewayMiddleware",
+    "serving.replica_documents.entrance.ReplicaAddressMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -193,8 +195,11 @@ BROKER_DIR = DATA_DIR / "broker"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a broker that is away for long is waited for
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # what a killed worker takes along
 if url := env.text("BROKER_URL", ""):
     CELERY_BROKER_URL = url
+    CELERY_BROKER_TRANSPORT_OPTIONS = brokers.options(url)
 else:
     for folder in ("messages", "control"):
         (BROKER_DIR / folder).mkdir(parents=True, exist_ok=True)
@@ -210,7 +215,8 @@ else:
 DEPLOYER = env.text("DEPLOYER", "local")
 DEPLOYERS = list(dict.fromkeys([DEPLOYER, *env.words("DEPLOYERS", "")]))  # what a serving may choose from
 REPLICA_PYTHON = env.path("REPLICA_PYTHON", BASE_DIR / ".venv-replica" / "bin" / "python")
-REPLICA_HOST = env.text("REPLICA_HOST", "127.0.0.1")
+REPLICA_HOST = env.text("REPLICA_HOST", "127.0.0.1")  # where servings' own ports listen
+PORTS_HOST = env.text("PORTS_HOST", REPLICA_HOST)  # by which name callers reach them
 SERVING_PORTS = env.ports("SERVING_PORTS", "20000-29999")  # below the kernel's ephemeral range
 START_TIMEOUT_SECONDS = env.number("START_TIMEOUT_SECONDS", 300)
 UNRESPONSIVE_SECONDS = env.number("UNRESPONSIVE_SECONDS", 30)
@@ -236,8 +242,13 @@ INFERENCE_RECORDS_KEPT = env.number("INFERENCE_RECORDS_KEPT", 100_000)
 # --- Containers -----------------------------------------------------------------------------------
 
 DOCKER_URL = env.text("DOCKER_URL", "unix:///var/run/docker.sock")
+DOCKER_FETCHES = env.flag("DOCKER_FETCHES", default=False)  # the engine shares no disk with the worker
+HOST_PATHS = env.pairs("HOST_PATHS", "")  # where our folders lie for the engine, such as /data=/srv/hopyard
+START_DIR = DATA_DIR / "starts"
 BASE_IMAGE = env.text("BASE_IMAGE", "python:{version}-slim")
 IMAGE_REGISTRY = env.text("IMAGE_REGISTRY", "").rstrip("/")  # where the nodes of a Swarm find images
+SWARM_NETWORK = env.choice("SWARM_NETWORK", "published", ["published", "attached"])  # how replicas are reached
+SWARM_CONSTRAINTS = env.words("SWARM_CONSTRAINTS", "")  # such as node.labels.models==yes
 REPLICA_NETWORK = env.text("REPLICA_NETWORK", "hopyard-replicas")
 EGRESS_NETWORK = env.text("EGRESS_NETWORK", "hopyard-egress")
 CONTROL_URL = env.text("CONTROL_URL", "").rstrip("/")  # where replicas in containers ask the platform
@@ -246,9 +257,23 @@ FILES_URL_SECONDS = env.number("FILES_URL_SECONDS", 900)
 
 # --- Gateway --------------------------------------------------------------------------------------
 
-GATEWAY = env.text("GATEWAY", "auto")  # haproxy, off, or haproxy where it is found
+GATEWAY = env.choice("GATEWAY", "auto", ["auto", "haproxy", "off"])  # auto: HAProxy where it is found
 GATEWAY_DIR = env.path("GATEWAY_DIR", DATA_DIR / "gateway")
 GATEWAY_DOMAIN = env.text("GATEWAY_DOMAIN", "").strip(".").lower()
+GATEWAY_WEB = env.text("GATEWAY_WEB", "")  # host:port of the web; empty: a socket in GATEWAY_DIR
+GATEWAY_STATS_BIND = env.text("GATEWAY_STATS_BIND", "127.0.0.1:8404")
+GATEWAY_TLS_BIND = env.text("GATEWAY_TLS_BIND", "")
+GATEWAY_CERTIFICATE = env.text("GATEWAY_CERTIFICATE", "")  # a file in PEM: certificate, chain, key
+GATEWAY_THREADS = env.number("GATEWAY_THREADS", 0)  # 0: one a core
+GATEWAY_CONNECTIONS = env.number("GATEWAY_CONNECTIONS", 4_000)
+GATEWAY_BUFFER_KB = env.number("GATEWAY_BUFFER_KB", 16)  # a larger request is not sent to another replica
+GATEWAY_REPLICA_REQUESTS = env.number("GATEWAY_REPLICA_REQUESTS", 1000)  # under way at once at one replica
+GATEWAY_QUEUE_SECONDS = env.number("GATEWAY_QUEUE_SECONDS", 10)
+GATEWAY_ACCESS_LOG = env.flag("GATEWAY_ACCESS_LOG", default=False)
+BEHIND_GATEWAY = env.flag("BEHIND_GATEWAY", default=False)  # nobody else reaches the web
+KEY_RATE_LIMIT = env.number("KEY_RATE_LIMIT", 0)  # requests per second of a key that has none of its own; 0: none
+if GATEWAY_DOMAIN:
+    ALLOWED_HOSTS.append(f".{GATEWAY_DOMAIN}")
 
 # --- Python environments --------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ urlpatterns = [
     path("health/", health, name="health"),
     path("api/", include(api)),
     path("inference/", include("serving.inference_urls")),
+    path("replicas/", include("serving.replica_documents.urls")),
     path("", include("accounts.urls")),
     path("projects/<str:project>/", include("models_registry.urls")),
     path("projects/<str:project>/", include("serving.urls")),

@@ -6,12 +6,20 @@ that does not exist raises NotFound everywhere.
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Any, Unpack
 
 from hopyard.client.default import current
 from hopyard.client.errors import InvalidArgument
 from hopyard.client.serving_records import PREDICTOR, TRANSFORMER, ReplicaLog, Serving
-from hopyard.client.settings import BatchingSettings, ResourceSettings, Settings, check_name, checked
+from hopyard.client.settings import (
+    BatchingSettings,
+    Changes,
+    ResourceSettings,
+    Settings,
+    check_name,
+    checked,
+)
 
 MODEL_SERVERS = ("FLASK", "PYTHON")
 """What Hopsworks called its server for Python models, before and after 2.5; both mean ours."""
@@ -181,11 +189,43 @@ def describe(serving_name: str) -> str:
     return "\n".join(f"{label + ':':<13}{text}" for label, text in lines.items() if text)
 
 
+def scale(serving_name: str, replicas: int) -> Serving:
+    """Run so many replicas from now on; requests are answered all the while, and no revision is made."""
+    return current().servings.scale(serving_name, replicas)
+
+
+def canary(serving_name: str, percent: int, **changes: Unpack[Changes]) -> Serving:
+    """Try changes, such as `model_version=2`, on `percent` of the requests; without changes give the canary that runs
+    another part. See `promote` and `withdraw` for its end.
+
+    Raises Conflict when there is a canary already, NotFound when there is none to change, BadRequest for a setting that
+    is wrong.
+    """
+    return current().servings.canary(serving_name, percent, **changes)
+
+
+def promote(serving_name: str) -> Serving:
+    """Make the canary the current revision. Raises NotFound when there is none."""
+    return current().servings.promote(serving_name)
+
+
+def withdraw(serving_name: str) -> Serving:
+    """End the canary; the current revision gets all requests. Raises NotFound when there is none."""
+    return current().servings.withdraw(serving_name)
+
+
 def get_logs(
-    serving_name: str, *, replica: str | None = None, search: str | None = None, tail: int = 200
+    serving_name: str,
+    *,
+    replica: str | None = None,
+    search: str | None = None,
+    since: datetime | str | None = None,
+    tail: int = 200,
 ) -> list[ReplicaLog]:
-    """The last lines of each replica, or of one; with `search`, of the lines that contain it."""
-    return current().servings.logs(serving_name, replica=replica, search=search, tail=tail)
+    """The last lines of each replica, or of one; with `search`, of the lines that contain it; with `since`, a time
+    with its zone, of those written then or later.
+    """
+    return current().servings.logs(serving_name, replica=replica, search=search, since=since, tail=tail)
 
 
 def make_inference_request(serving_name: str, data: Any, verb: str = ":predict") -> Any:

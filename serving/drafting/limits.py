@@ -18,6 +18,7 @@ LONGEST_CLASS_NAME = 100
 def check(wanted: Settings) -> None:
     """Raises ServingError with the first field that is wrong."""
     _check_numbers(wanted)
+    _check_deployer(wanted.deployer)
     _check_batching(wanted.batching)
     _check_placement(wanted.transformer_placement)
     _check_class_name(wanted.class_name)
@@ -45,6 +46,15 @@ def _check_numbers(wanted: Settings) -> None:
             shown = label(name)
             sentence = f"{shown[0].upper()}{shown[1:]} must be between {least} and {most} here, not {value}."
             raise ServingError(sentence, field=name)
+
+
+def _check_deployer(name: str) -> None:
+    if name and name not in platform.DEPLOYERS:
+        known = ", ".join(platform.DEPLOYERS)
+        raise ServingError(
+            f"Replicas cannot run at {name!r} here, but at: {known}. HOPYARD_DEPLOYERS names the places.",
+            field="deployer",
+        )
 
 
 def _check_placement(placement: str) -> None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 
+from django.conf import settings as platform
+
 from accounts.models import Project
 from models_registry import queries as registry
 from serving import queries
 from serving.environments import platform_packages
 from serving.environments import queries as environments
-from serving.models import Serving
+from serving.models import Deployer, Serving
 from serving.settings import CREATE, MODEL_ONLY, NONE
 
 Choices = list[tuple[str, str]]
@@ -31,6 +33,7 @@ def of(project: Project, serving: Serving | None) -> dict[str, Choices]:
             *_kept_transformers(project, transformer),
         ],
         "artifact_version": _artifacts(project),
+        "deployer": _deployers(serving),
         "topic": [
             (CREATE, "CREATE: a new one"),
             (NONE, "NONE: keep no log"),
@@ -60,6 +63,14 @@ def _pythons(serving: Serving | None) -> Choices:
     now = serving.current.python if serving else ""
     offered = _plain([*environments.pythons(), now])
     return [("", f"The platform's own ({own})"), *offered]
+
+
+def _deployers(serving: Serving | None) -> Choices:
+    """Those that the installation has, and the one in use; nothing to choose from where there is only one."""
+    now = serving.current.deployer if serving else ""
+    names = dict.fromkeys([*platform.DEPLOYERS, now])
+    offered = [(each.value, each.label) for each in Deployer if each.value in names]
+    return [("", f"The installation's own ({platform.DEPLOYER})"), *offered] if len(offered) > 1 else []
 
 
 def _kept_transformers(project: Project, now: str) -> Choices:

@@ -111,6 +111,11 @@ class SettingsFields(forms.Form):
         label="Memory (MB)", required=False, help_text="For each; a replica needing more ends."
     )
     gpus = forms.IntegerField(label="GPUs", required=False)
+    deployer = forms.ChoiceField(
+        label="Where replicas run",
+        required=False,
+        help_text="Saving another place is an update like any other.",
+    )
     max_concurrency = forms.IntegerField(
         label="Calls at a time",
         required=False,
@@ -144,3 +149,6 @@ class SettingsFields(forms.Form):
     )
     description = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}))
     expected_revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    canary_percent = forms.IntegerField(
+        label="Percent of the requests", required=False, min_value=0, max_value=100, initial=10
+    )

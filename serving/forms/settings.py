@@ -32,6 +32,7 @@ ADVANCED = (
     "cores",
     "memory_mb",
     "gpus",
+    "deployer",
     "max_concurrency",
     "inference_logging",
     "topic",
@@ -43,7 +44,17 @@ ADVANCED = (
     "variables",
     "description",
 )
-MAY_BE_EMPTY = {"class_name", "description", "variables", "alias", "python", "requirements", "transformer"}
+MAY_BE_EMPTY = {
+    "class_name",
+    "description",
+    "variables",
+    "alias",
+    "python",
+    "requirements",
+    "transformer",
+    "deployer",
+}
+OF_FIELDS = {"percent": "canary_percent"}
 
 
 class SettingField(forms.BoundField):
@@ -67,15 +78,20 @@ class ServingForm(SettingsFields):
         self.serving = serving
         self.newest: dict[str, str] = {}
         super().__init__(data, initial=_initial(serving, script))
-        for name, offered in choices.of(project, serving).items():
+        offered = choices.of(project, serving)
+        for name, values in offered.items():
             field = self.fields[name]
             assert isinstance(field, forms.ChoiceField)
-            field.choices = offered
+            field.choices = values
         if serving is not None:
             self.fields["name"].disabled = True
             self.fields["name"].help_text = "A serving keeps its name."
         if not platform.MAX_GPUS:
             del self.fields["gpus"]
+        if not offered["deployer"]:
+            del self.fields["deployer"]
+        if not self.may_be_canary:
+            del self.fields["canary_percent"]
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
@@ -92,7 +108,8 @@ class ServingForm(SettingsFields):
         return {name: value for name, value in given.items() if value != self.initial.get(name)}
 
     def refuse(self, message: str, field: str | None) -> None:
-        self.add_error(field if field in self.fields else None, message)
+        name = OF_FIELDS.get(field or "", field)
+        self.add_error(name if name in self.fields else None, message)
 
     def edited_meanwhile(self, message: str, newest: Serving) -> None:
         """Keep the user's input, say the newest values beside it, and expect the newest revision from now on."""
@@ -104,6 +121,11 @@ class ServingForm(SettingsFields):
                 self.newest[name] = "(empty)" if shown in (None, "") else str(shown)
         typed = {name: self.data.get(name) for name in self.data}
         self.data = {**typed, "expected_revision": theirs["expected_revision"]}
+
+    @property
+    def may_be_canary(self) -> bool:
+        """Whether what is saved can be tried on a part of the requests: of a serving that has no canary yet."""
+        return self.serving is not None and self.serving.canary is None
 
     @property
     def packages_now(self) -> str:
@@ -149,7 +171,7 @@ class ServingForm(SettingsFields):
 
     def _given(self) -> dict[str, Any]:
         """The settings that were not left empty."""
-        given = {name: self.cleaned_data.get(name) for name in settings.names()}
+        given = {name: self.cleaned_data.get(name) for name in settings.names() & self.fields.keys()}
         return {
             name: value for name, value in given.items() if name in MAY_BE_EMPTY or value not in (None, "")
         }

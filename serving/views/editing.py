@@ -10,7 +10,7 @@ from accounts import access
 from accounts.access import Access
 from accounts.models import Scope
 from accounts.pages import PageRequest
-from serving import queries, services
+from serving import canaries, queries, services
 from serving.errors import EditedMeanwhile, ServingError
 from serving.forms.settings import ServingForm
 from serving.models import Preflight, Serving
@@ -46,11 +46,8 @@ def edit(request: PageRequest, project: str, name: str) -> HttpResponse:
     if "check" in request.POST:
         return _page(request, found, form, preflight=_checked(found, form))
     if form.is_valid():
-        expected = form.cleaned_data["expected_revision"]
         try:
-            saved = services.update(
-                access=found, serving=serving, expected_revision=expected, changes=form.changes()
-            )
+            saved = _saved(found, serving, form, as_canary="canary" in request.POST)
         except EditedMeanwhile as error:
             form.edited_meanwhile(str(error), queries.serving(found.project, name))
         except ServingError as error:
@@ -59,6 +56,18 @@ def edit(request: PageRequest, project: str, name: str) -> HttpResponse:
             messages.success(request, _after_edit(serving, saved))
             return redirect("serving", found.project.name, name)
     return _page(request, found, form)
+
+
+def _saved(found: Access, serving: Serving, form: ServingForm, *, as_canary: bool) -> Serving:
+    changes, expected = form.changes(), form.cleaned_data["expected_revision"]
+    if not as_canary:
+        return services.update(access=found, serving=serving, expected_revision=expected, changes=changes)
+    percent = form.cleaned_data.get("canary_percent")
+    if percent is None:
+        raise ServingError("Say how many percent of the requests the canary gets.", field="percent")
+    return canaries.begin(
+        access=found, serving=serving, changes=changes, percent=percent, expected_revision=expected
+    )
 
 
 def _checked(found: Access, form: ServingForm) -> Preflight | None:
@@ -93,8 +102,13 @@ def _after_create(serving: Serving) -> str:
 
 def _after_edit(before: Serving, after: Serving) -> str:
     number = after.current.number
+    if after.canary and not before.canary:
+        when = "once it is ready" if after.wanted_replicas else "the next time you press Run"
+        part = f"{after.canary_percent} % of the requests"
+        return f"Saved as revision {after.canary.number}, the canary: it gets {part} {when}."
     if number == before.current.number:
-        return f"Saved; what runs is revision {number} as before."
+        scaled = f", scaled to {after.scale}" if after.scale != before.scale else ""
+        return f"Saved; what runs is revision {number} as before{scaled}."
     if after.wanted_replicas:
         return f"Saved as revision {number}. The old replicas answer until the new ones are ready."
     return f"Saved as revision {number}; it is used the next time you press Run."

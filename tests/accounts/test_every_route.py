@@ -46,6 +46,14 @@ FOR_OWNERS = {
     "projects/<str:project>/safety/<str:sha256>/approve/": METHODS,
     "projects/<str:project>/safety/<str:sha256>/withdraw/": METHODS,
     "projects/<str:project>/servings/<str:name>/start-anyway/": METHODS,
+    "projects/<str:project>/servings/<str:name>/exemptions/": METHODS,
+    "api/projects/<str:project>/servings/<str:name>/exemptions/": METHODS,
+}
+# For replicas alone, which come with their serving's token or a signed address: a person is nobody there.
+FOR_REPLICAS = {
+    "replicas/files/",
+    "replicas/<str:key>/records/",
+    "replicas/<str:key>/predictors/<int:revision>/",
 }
 INFERENCE = {"inference/<str:project>/<str:serving>/<path:path>", "inference/<str:project>/<str:serving>/"}
 
@@ -90,6 +98,7 @@ def routes(people: People, export: Callable[..., ModelVersion]) -> list[Route]:
         "<str:project>": "garden",
         "<str:model>": "iris",
         "<int:number>": "1",
+        "<int:revision>": "1",
         "<str:name>": "iris",
         "<slug:alias>": "latest",
         "<str:serving>": "iris",
@@ -136,7 +145,8 @@ def test_nobody_gets_in_without_signing_in(routes: list[Route]) -> None:
             assert status != 500, (method, route)
             if route.pattern in PUBLIC:
                 continue
-            expected = {401, 403} if route.is_api or route.pattern in INFERENCE else {302, 405}
+            is_for_programs = route.is_api or route.pattern in INFERENCE | FOR_REPLICAS
+            expected = {401, 403} if is_for_programs else {302, 405}
             assert status in expected | {405}, (method, route, status)
 
 
@@ -181,7 +191,7 @@ def test_everybody_in_the_project_reads_all_else_and_nothing_breaks(
     client.raise_request_exception = False
     writing = set()
     for route in routes:
-        if route.pattern in FOR_OWNERS or route.pattern in INFERENCE:
+        if route.pattern in INFERENCE | FOR_REPLICAS | FOR_OWNERS.keys():
             continue
         statuses = {method: ask(client, method, route.url) for method in METHODS}
         assert 500 not in statuses.values(), (route, statuses)
@@ -218,6 +228,16 @@ def test_a_key_of_one_project_is_a_stranger_in_another(
     assert client.get("/api/projects/garden/servings/").status_code == 200
     assert client.get("/api/projects/orchard/servings/").status_code == 404
     assert client.get("/api/me/").json()["projects"] == [{"name": "garden", "role": "owner"}]
+
+
+@pytest.mark.parametrize("who", ["alice", "bob", "vera", "charlie"])
+def test_people_have_no_business_with_the_documents_of_replicas(
+    who: str, routes: list[Route], people: People, browser_of: Callable[[User], Client]
+) -> None:
+    client = browser_of(getattr(people, who))
+    for route in routes:
+        if route.pattern in FOR_REPLICAS:
+            assert {ask(client, method, route.url) for method in METHODS} == {401, 405}, route
 
 
 def test_an_unknown_upload_id_is_not_found(people: People, browser_of: Callable[[User], Client]) -> None:

@@ -34,17 +34,30 @@ FOR_WRITERS = [
     "new-serving/",
     "servings/Iris/edit/",
     "servings/Iris/delete/",
+    "servings/Iris/canary/withdraw/",
     "models/iris/delete/",
     "models/iris/1/delete/",
     "models/iris/1/describe/",
     "export/",
 ]
-FOR_OWNERS = ["audit/", "servings/Iris/start-anyway/", "members/bob/remove/", "settings/"]
+FOR_OWNERS = [
+    "audit/",
+    "servings/Iris/start-anyway/",
+    "servings/Iris/exemptions/",
+    "members/bob/remove/",
+    "settings/",
+]
 WRITES = [
     "servings/Iris/run/",
     "servings/Iris/stop/",
     "servings/Iris/check-again/",
     "servings/Iris/roll-back/1/",
+    "servings/Iris/scale/",
+    "servings/Iris/pace/",
+    "servings/Iris/canary/",
+    "servings/Iris/canary/promote/",
+    "servings/Iris/canary/withdraw/",
+    "servings/Iris/exemptions/",
     "servings/Iris/delete/",
     "models/iris/delete/",
     "models/iris/1/delete/",

@@ -19,7 +19,7 @@ TRANSFORMER = "class Transformer:\n    def preprocess(self, inputs):\n        re
 
 @pytest.fixture
 def edited(serving: Serving, owner: Access, export: Callable[..., ModelVersion]) -> Serving:
-    """Revision 2 differs from 1 in model, script, transformer, requirements and variables; 3 in replicas alone."""
+    """Revision 2 differs from 1 in model, script, transformer, requirements and variables; 3 in memory alone."""
     export(files={"predictor.py": IRIS_SCRIPT.replace("sum(row)", "max(row)"), "weights.txt": "1 2 3\n"})
     blob = storage.receive([TRANSFORMER.encode()])
     registry.save_file(access=owner, path="Resources/scaler.py", blob=blob)
@@ -30,7 +30,7 @@ def edited(serving: Serving, owner: Access, export: Callable[..., ModelVersion])
         "variables": {"SECRET": "s3cr3t"},
     }
     services.update(access=owner, serving=serving, changes=changes)
-    return services.update(access=owner, serving=serving, changes={"replicas": 3})
+    return services.update(access=owner, serving=serving, changes={"memory_mb": 2048})
 
 
 def rows(content: str, state: str) -> list[str]:
@@ -79,7 +79,7 @@ def test_without_numbers_the_current_revision_is_compared_with_the_one_before(
 ) -> None:
     content = vera.get("servings/Iris/compare/").content.decode()
     assert "revision 2 → 3" in content
-    assert rows(content.split('<details class="fold">')[0], "changed") == ["replicas"]
+    assert rows(content.split('<details class="fold">')[0], "changed") == ["memory (MB)"]
 
 
 @pytest.mark.parametrize("query", ["?a=9", "?a=x&b=1", "?a=1&b=-1", "?a=1&b=99999999999999999999", "?a=²"])

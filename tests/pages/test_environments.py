@@ -5,12 +5,13 @@ from collections.abc import Callable
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
 
 from accounts.access import Access
 from models_registry.models import ModelVersion
 from serving import services
-from serving.environments import service
-from serving.models import Environment, Interpreter, Resolution, Serving
+from serving.environments import images, service
+from serving.models import Environment, Image, Interpreter, Resolution, Revision, Serving
 from serving.settings import Settings
 from tests.pages.conftest import HTMX, SCRIPT, Pages
 from tests.pages.test_markup import Markup
@@ -169,3 +170,72 @@ def test_an_environment_nobody_here_uses_is_not_found(
     assert pages("alice").get("environments/0123456789ab/").status_code == 404
     assert pages("alice").get("environments/x/").status_code == 404
     assert pages("charlie").get("environments/").status_code == 404
+
+
+@pytest.fixture
+def image(environment: Environment) -> Image:
+    """As the worker has it while it builds for a container."""
+    Revision.objects.update(deployer="docker")
+    Environment.objects.update(state="waiting", log="", build_seconds=None, package_count=40)
+    return Image.objects.create(
+        environment=environment,
+        base="b" * 64,
+        reference="hopyard/environment:x-y",
+        state="building",
+        log=f"{images.PACKAGES}\nFetched 12 packages\n",
+    )
+
+
+def test_the_build_of_an_image_is_followed_live_on_both_pages(image: Image, path: str, bob: Pages) -> None:
+    for page, lead in (("servings/Iris/build/", "Building"), (path, "building")):
+        first = bob.get(page, headers=HTMX)
+        assert f"{lead} the image: 12 of 40 packages" in first.content.decode()
+        assert "Fetched 12 packages" in first.content.decode()
+        tag = first["HX-PTag"]
+        assert bob.get(page, headers=HTMX | {"HX-PTag": tag}).status_code == 304
+        Image.objects.update(log=f"{image.log}Fetched 13 packages\n")
+        changed = bob.get(page, headers=HTMX | {"HX-PTag": tag}).content.decode()
+        assert "13 of 40 packages" in changed
+        Image.objects.update(log=image.log)
+
+
+def test_a_built_image_is_shown_with_its_name_size_and_time(image: Image, path: str, vera: Pages) -> None:
+    Image.objects.update(
+        state="ready", size_bytes=770_000_000, build_seconds=61.5, image_id="sha256:" + "c" * 64
+    )
+    content = vera.get(path).content.decode()
+    for words in ("hopyard/environment:x-y", "734.3", "in 61.5 s", "sha256:ccc", "Ready"):
+        assert words in content
+    listed = vera.get("environments/").content.decode()
+    assert ("Ready" in listed, "Waiting" in listed) == (True, False)
+    markup = Markup(content)
+    assert (markup.faults, markup.headings) == ([], 1)
+    assert len(markup.ids) == len(set(markup.ids))
+    assert 'id="build" hidden' in vera.get("servings/Iris/build/", headers=HTMX).content.decode()
+
+
+def test_an_image_that_failed_has_its_words_and_can_be_tried_again(
+    image: Image, path: str, bob: Pages
+) -> None:
+    failure = {"code": "HashMismatch", "reason": "A file has another hash.", "evidence": "six <x>"}
+    Image.objects.update(state="failed", failure=failure)
+    assert "A file has another hash." in bob.get(path).content.decode()
+    assert "A file has another hash." in bob.get("servings/Iris/build/", headers=HTMX).content.decode()
+    bob.post("servings/Iris/build/again/")
+    assert Image.objects.get().state == Image.State.WAITING
+
+
+def test_rebuilding_means_the_image_where_nothing_else_was_built(image: Image, path: str, bob: Pages) -> None:
+    answer = bob.post(f"{path}rebuild/", follow=True)
+    assert b"is being built; wait for the end" in answer.content
+    Image.objects.update(state="ready")
+    bob.post(f"{path}rebuild/")
+    assert Image.objects.get().state == Image.State.WAITING
+    assert Environment.objects.get().state == Environment.State.WAITING
+
+
+def test_the_api_gives_images_and_their_logs(image: Image, path: str, api: APIClient) -> None:
+    url = f"/api/projects/garden/{path}"
+    listed = api.get("/api/projects/garden/environments/").json()["items"][0]["images"][0]
+    assert (listed["reference"], listed["state"], "log" in listed) == (image.reference, "building", False)
+    assert api.get(url).json()["images"][0]["log"] == image.log

@@ -128,12 +128,12 @@ def test_a_version_page_hands_its_script_to_the_form(version: ModelVersion, bob:
 
 
 def test_editing_makes_a_revision_and_says_what_happens_next(running: Serving, bob: Pages) -> None:
-    given = {"script": SCRIPT, "replicas": "3", "expected_revision": "1"}
+    given = {"script": SCRIPT, "cores": "2", "expected_revision": "1"}
     response = bob.post("servings/Iris/edit/", given, follow=True)
     assert b"old replicas answer until the new ones are ready" in response.content
     revision = newest().revision
     assert revision is not None
-    assert (revision.number, revision.replicas) == (2, 3)
+    assert (revision.number, revision.cores) == (2, 2)
 
 
 def test_the_second_of_two_editors_is_told_and_sees_both_values(

@@ -397,12 +397,12 @@ def test_replicas_of_a_transformer_are_counted_and_named(
 
 
 def test_rolling_back_makes_a_new_revision(serving: Serving, bob: Pages) -> None:
-    bob.post("servings/Iris/edit/", {"script": SCRIPT, "replicas": "3"})
+    bob.post("servings/Iris/edit/", {"script": SCRIPT, "cores": "3"})
     assert b"roll-back/1/" in bob.get("servings/Iris/history/").content
     bob.post("servings/Iris/roll-back/1/")
     revision = newest().revision
     assert revision is not None
-    assert (revision.number, revision.replicas) == (3, 1)
+    assert (revision.number, revision.cores) == (3, 1)
     assert b"Revision 3 is revision 1 again" in bob.get("servings/Iris/history/").content
     assert b"has no revision 9" in bob.post("servings/Iris/roll-back/9/", follow=True).content
 

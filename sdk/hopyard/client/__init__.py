@@ -23,6 +23,7 @@ from hopyard.client.errors import (
 )
 from hopyard.client.records import Model, ModelVersion, StoredFile
 from hopyard.client.serving_records import (
+    Canary,
     Check,
     Failure,
     Preflight,
@@ -36,6 +37,7 @@ from hopyard.client.serving_records import (
 __all__ = [
     "ApiError",
     "BadRequest",
+    "Canary",
     "Check",
     "Client",
     "ConfigurationError",

@@ -94,6 +94,17 @@ class Batching:
 
 
 @dataclass(frozen=True)
+class Canary:
+    """The revision that gets `percent` of the requests beside the current one; `failure` says why it gets none now."""
+
+    revision: int
+    percent: int = 0
+    replicas: int = 1
+    replicas_ready: int = 0
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True)
 class Serving:
     """A serving as it is now.
 
@@ -102,6 +113,11 @@ class Serving:
     that its transformer made, `environment` the key of its packages, None until they are resolved.
     `requirements` are empty where it runs in the platform's own packages. `preflight` is that of its newest revision.
     `url` is its address under the platform's own, `direct_url` the one on a port of its own.
+
+    `replicas` is the number in force, and `scale` that asked for by hand, None for the revision's own. An update runs
+    at most `surge` replicas more than wanted (0: a whole second set) and waits `pace_seconds` after each new one.
+    `deployer` is where it runs, empty for the installation's choice; `exemptions` what its containers may do beyond
+    the default: egress, writable-root, root-user.
     """
 
     name: str
@@ -129,6 +145,12 @@ class Serving:
     replicas: int = 1
     replicas_ready: int = 0
     wanted_replicas: int = 0
+    scale: int | None = None
+    surge: int = 0
+    pace_seconds: int = 0
+    canary: Canary | None = None
+    exemptions: list[str] = field(default_factory=list)
+    deployer: str = ""
     resources: Resources = field(default_factory=Resources)
     topic: str | None = None
     inference_logging: str | None = None
@@ -173,6 +195,7 @@ class Replica:
     component: str = PREDICTOR
     slot: int = 0
     attempt: int = 0
+    deployer: str = "local"
     address: str = ""
     place: str = ""
     complaint: str = ""
@@ -217,6 +240,7 @@ class Revision:
     environment: str | None = None
     replicas: int = 1
     resources: Resources = field(default_factory=Resources)
+    deployer: str = ""
     batching: Batching = field(default_factory=Batching)
     max_concurrency: int = 1
     class_name: str = ""

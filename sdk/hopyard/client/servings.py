@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import takewhile
+from pathlib import Path
 from typing import Any, Unpack
 
 from hopyard.client import requirements, waiting
 from hopyard.client.errors import HopyardError, InvalidArgument, NotFound, PreflightFailed
+from hopyard.client.moments import moment
 from hopyard.client.paths import segment
 from hopyard.client.project import Project
 from hopyard.client.serving_records import (
@@ -23,7 +26,7 @@ from hopyard.client.serving_records import (
     Serving,
     ServingEvent,
 )
-from hopyard.client.settings import Changes, Settings, check_name, checked
+from hopyard.client.settings import Changes, Settings, check_name, check_percent, check_whole, checked
 
 VERBS = ("predict", "classify", "regress", "explain")
 INFER = "infer"
@@ -116,6 +119,45 @@ class Servings:
         """Ask for it to stop; requests under way are answered first."""
         return self._transport.record(Serving, "POST", self._path(name, "stop"))
 
+    def scale(self, name: str, replicas: int) -> Serving:
+        """Run so many replicas from now on, without a new revision; a stopped serving remembers it for its start."""
+        check_whole("replicas", replicas, 1)
+        return self._transport.record(Serving, "POST", self._path(name, "scale"), body={"replicas": replicas})
+
+    def set_pace(self, name: str, *, surge: int | None = None, pace_seconds: int | None = None) -> Serving:
+        """How updates go: at most `surge` replicas more than wanted at a time, 0 for a whole second set, and
+        `pace_seconds` for which a new one stays ready before an old one leaves. What is left out stays.
+        """
+        asked = {"surge": surge, "pace_seconds": pace_seconds}
+        body = {field: value for field, value in asked.items() if value is not None}
+        for field, value in body.items():
+            check_whole(field, value, 0)
+        return self._transport.record(Serving, "PATCH", self._path(name, "pace"), body=body)
+
+    def canary(self, name: str, percent: int, **changes: Unpack[Changes]) -> Serving:
+        """Try these changes on `percent` of the requests, in a new revision beside the current one; without changes
+        give the canary that runs another part.
+
+        Raises Conflict when there is a canary already, NotFound when there is none to change.
+        """
+        check_percent(percent)
+        method = "POST" if changes else "PATCH"
+        body = {"percent": percent, **_body(changes)}
+        return self._transport.record(Serving, method, self._path(name, "canary"), body=body)
+
+    def promote(self, name: str) -> Serving:
+        """Make the canary the current revision; its replicas stay. Raises NotFound when there is no canary."""
+        return self._transport.record(Serving, "POST", self._path(name, "canary", "promote"))
+
+    def withdraw(self, name: str) -> Serving:
+        """End the canary; the current revision gets all requests. Raises NotFound when there is no canary."""
+        return self._transport.record(Serving, "DELETE", self._path(name, "canary"))
+
+    def set_exemptions(self, name: str, exemptions: Collection[str]) -> Serving:
+        """Let its containers do exactly this beyond the default: egress, writable-root, root-user. Owners only."""
+        body = {"exemptions": sorted(exemptions)}
+        return self._transport.record(Serving, "PUT", self._path(name, "exemptions"), body=body)
+
     def check(
         self,
         script: str,
@@ -181,12 +223,26 @@ class Servings:
         return waiting.until_running(lambda: self.get(name), self._answers, timeout, on_wait)
 
     def logs(
-        self, name: str, *, replica: str | None = None, search: str | None = None, tail: int = 200
+        self,
+        name: str,
+        *,
+        replica: str | None = None,
+        search: str | None = None,
+        since: datetime | str | None = None,
+        tail: int = 200,
     ) -> builtins.list[ReplicaLog]:
-        """The last `tail` lines of each replica, or of one; with `search`, of those that contain it."""
-        asked = {"replica": replica, "search": search, "tail": tail}
+        """The last `tail` lines of each replica, dead ones too, or of one; with `search`, of those that contain it, and
+        with `since`, of those written then or later: a time with its zone.
+        """
+        asked = {"replica": replica, "search": search, "since": moment(since), "tail": tail}
         answer = self._transport.record(_Logs, "GET", self._path(name, "logs"), params=asked)
         return answer.replicas
+
+    def download_log(self, name: str, replica: str, target: str | Path) -> Path:
+        """Write all that is kept of a replica's log to the file `target`. Raises NotFound if there is no such log."""
+        path = Path(target)
+        self._transport.get_file(self._path(name, "logs", replica), path)
+        return path
 
     def events(self, name: str) -> builtins.list[ServingEvent]:
         """Newest first."""

@@ -25,6 +25,7 @@ LEAST = {
     "topic_replication": 1,
 }
 PLACEMENTS = ("separate", "inline")
+DEPLOYERS = ("", "local", "docker", "swarm")
 ARTIFACTS = ("CREATE", "MODEL-ONLY")
 
 
@@ -64,7 +65,7 @@ class Settings(TypedDict, total=False):
     (`separate`) or in the predictor's process (`inline`). With a number as `artifact_version` the transformer is the
     bare name of the one in that artifact. `python` is such as "3.12"; `requirements` is the text of a
     requirements.txt, `requirements_file` the path of one on this machine. Without either, the one beside the script
-    counts, or else the platform's own packages."""
+    counts, or else the platform's own packages. `deployer` is where it runs, if the installation offers a choice."""
 
     model: str
     model_version: int
@@ -79,6 +80,7 @@ class Settings(TypedDict, total=False):
     requirements_file: str | Path
     replicas: int
     resources: ResourceSettings | None
+    deployer: Literal["", "local", "docker", "swarm"]
     topic: str
     topic_partitions: int
     topic_replication: int
@@ -114,12 +116,13 @@ def checked(settings: Mapping[str, Any]) -> dict[str, Any]:
         found["transformer"] = _python_file("transformer", found["transformer"])
     for field, least in LEAST.items():
         if field in found:
-            _check_whole(field, found[field], least)
+            check_whole(field, found[field], least)
     _check_artifact(found.get("artifact_version"))
     _check_python(found.get("python"))
     _check_batching(found.get("batching"))
     _check_word("inference_logging", found.get("inference_logging"), LOGGING)
     _check_word("transformer_placement", found.get("transformer_placement"), PLACEMENTS)
+    _check_word("deployer", found.get("deployer"), DEPLOYERS)
     return found
 
 
@@ -171,6 +174,11 @@ def _check_word(field: str, said: object, words: tuple[str, ...]) -> None:
         raise InvalidArgument(f"{field} is one of {', '.join(words)}, not {said!r}.")
 
 
-def _check_whole(field: str, value: object, least: int) -> None:
+def check_percent(percent: object) -> None:
+    if not isinstance(percent, int) or isinstance(percent, bool) or not 0 <= percent <= 100:
+        raise InvalidArgument(f"percent is a whole number from 0 to 100, not {percent!r}.")
+
+
+def check_whole(field: str, value: object, least: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise InvalidArgument(f"{field} is a whole number from {least}, not {value!r}.")

@@ -9,10 +9,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import OperationalError
 
-from accounts import installation
 from worker import supervisor
+from worker.gateway import installation
 
 
 class Command(BaseCommand):
@@ -27,7 +26,8 @@ class Command(BaseCommand):
         with supervisor.only_one(settings.DATA_DIR) as is_mine:
             if not is_mine:
                 raise CommandError(f"Hopyard is running already with the data in {settings.DATA_DIR}.")
-            self._check_port()
+            self._check_gateway()
+            self._check_port(settings.BIND, "HOPYARD_BIND")
             if not settings.REPLICA_PYTHON.exists():
                 raise CommandError(
                     f"There is no {settings.REPLICA_PYTHON} to run replicas with; `make setup` makes it."
@@ -38,17 +38,7 @@ class Command(BaseCommand):
             )
 
     def _prepare(self) -> None:
-        try:
-            call_command("migrate", interactive=False, verbosity=0)
-        except OperationalError as error:
-            raise CommandError(f"The database does not answer; check HOPYARD_DATABASE_URL. {error}") from None
-        call_command("collectstatic", interactive=False, verbosity=0)
-        password = installation.first_time()
-        if password is not None:
-            self.stdout.write(
-                f"\n  Sign in as {installation.ADMIN} with the password {password}\n"
-                "  (shown this once; `manage.py changepassword admin` sets another)\n"
-            )
+        call_command("prepare", stdout=self.stdout)
         logging.getLogger("worker").setLevel(logging.INFO)
 
     def _welcome(self, after: Callable[[], None] | None) -> None:
@@ -57,8 +47,16 @@ class Command(BaseCommand):
         if after is not None:
             after()
 
-    def _check_port(self) -> None:
-        host, _, port = settings.BIND.rpartition(":")
+    def _check_gateway(self) -> None:
+        if not installation.is_on():
+            return
+        if installation.program() is None:
+            raise CommandError("HOPYARD_GATEWAY is haproxy, but there is no haproxy on the PATH; install it.")
+        if settings.GATEWAY_STATS_BIND:
+            self._check_port(settings.GATEWAY_STATS_BIND, "HOPYARD_GATEWAY_STATS_BIND")
+
+    def _check_port(self, bind: str, variable: str) -> None:
+        host, _, port = bind.rpartition(":")
         try:
             if int(port) == 0:
                 raise ValueError("a port must be named")
@@ -70,5 +68,5 @@ class Command(BaseCommand):
                 probe.bind(address)
         except (OSError, ValueError, OverflowError) as error:
             raise CommandError(
-                f"Hopyard cannot answer at {settings.BIND} ({error}); set HOPYARD_BIND to another address."
+                f"Hopyard cannot answer at {bind} ({error}); set {variable} to another address."
             ) from None

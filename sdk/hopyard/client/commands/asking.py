@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from time import sleep
@@ -11,6 +12,7 @@ from typing import Any
 
 import click
 
+from hopyard.client import moments
 from hopyard.client.client import Client
 from hopyard.client.commands.output import echo_json, with_client
 from hopyard.client.serving_records import ReplicaLog
@@ -52,17 +54,39 @@ def _read(data: str) -> Any:
 @click.option("--search", help="Only lines that contain this.")
 @click.option("--replica", help="Only this replica.")
 @click.option(
+    "--since",
+    help="Only what was written then or later: a time such as 2026-11-21T10:00:00Z, or 90s, 15m, 2h, 1d ago.",
+)
+@click.option(
     "--tail", type=click.IntRange(min=1), default=200, show_default=True, help="Lines of each replica."
+)
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write all of one replica to a file."
 )
 @with_client
 def logs(
-    client: Client, serving: str, *, follow: bool, search: str | None, replica: str | None, tail: int
+    client: Client,
+    serving: str,
+    *,
+    follow: bool,
+    search: str | None,
+    replica: str | None,
+    since: str | None,
+    tail: int,
+    output: Path | None,
 ) -> None:
-    """Print what the replicas of SERVING wrote."""
+    """Print what the replicas of SERVING wrote, or save all that one of them did."""
+    if output is not None:
+        if not replica or follow or search or since:
+            raise click.UsageError("--output goes with --replica, and with nothing else.")
+        client.servings.download_log(serving, replica, output)
+        click.echo(f"Wrote {output}.", err=True)
+        return
+    moment = moments.since(since, datetime.now(UTC)) if since else None
     printed: dict[str, list[str]] = {}
     for round_ in count():
         window = tail if round_ == 0 else max(tail, FOLLOW_TAIL)
-        found = client.servings.logs(serving, replica=replica, search=search, tail=window)
+        found = client.servings.logs(serving, replica=replica, search=search, since=moment, tail=window)
         _echo_new(found, printed)
         if not follow:
             if not any(printed.values()):

@@ -1,4 +1,4 @@
-"""serving list, show, create, edit, stop, delete; preflights.py and revisions.py add the others."""
+"""serving list, show, create, edit, stop, delete; the modules beside this one add the others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from hopyard.client.client import Client
-from hopyard.client.commands import preflights, revisions
+from hopyard.client.commands import asking, preflights, revisions, rollout
 from hopyard.client.commands.output import as_json, echo_details, echo_json, echo_table, sure, with_client
 from hopyard.client.commands.setting_options import changes_of, setting_options, settings_of
 from hopyard.client.serving_records import Serving
@@ -70,6 +70,10 @@ def _show(found: Serving) -> None:
             "Transformer": _transformer(found),
             "Artifact": found.artifact_version,
             "Revision": found.revision,
+            "Scaled": f"to {found.scale} by hand" if found.scale else "",
+            "Canary": _canary(found),
+            "Runs in": found.deployer,
+            "Exemptions": found.exemptions,
             "Resources": f"{resources.cores:g} cores, {resources.memory_mb} MiB, {resources.gpus} GPUs",
             "Topic": found.topic or "none",
             "Logging": found.inference_logging,
@@ -89,6 +93,14 @@ def _show(found: Serving) -> None:
     )
     if found.failure and found.failure.evidence:
         click.echo(f"\n{found.failure.evidence}")
+
+
+def _canary(found: Serving) -> str:
+    seen = found.canary
+    if seen is None:
+        return ""
+    said = f"failed: {seen.failure.reason}" if seen.failure else f"{seen.percent} % of the requests"
+    return f"revision {seen.revision}, {said}"
 
 
 def _batching(found: Serving) -> str:
@@ -168,5 +180,5 @@ def delete(client: Client, name: str, yes: bool) -> None:
     click.echo(f"Deleted {name}.")
 
 
-for command in (*preflights.COMMANDS, *revisions.COMMANDS):
+for command in (*preflights.COMMANDS, *revisions.COMMANDS, *rollout.COMMANDS, asking.logs):
     serving.add_command(command)

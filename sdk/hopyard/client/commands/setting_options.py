@@ -11,7 +11,7 @@ import click
 
 from hopyard.client.commands.output import pairs
 from hopyard.client.serving_records import Serving
-from hopyard.client.settings import BATCHING, LOGGING, PLACEMENTS, Changes, Settings
+from hopyard.client.settings import BATCHING, DEPLOYERS, LOGGING, PLACEMENTS, Changes, Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -45,6 +45,9 @@ OPTIONS = (
     click.option("--cores", type=float, help="Cores for each replica."),
     click.option("--memory-mb", type=COUNT, help="Memory for each replica, in MiB."),
     click.option("--gpus", type=click.IntRange(min=0), help="GPUs for each replica."),
+    click.option(
+        "--deployer", type=click.Choice(DEPLOYERS), help="Where it runs; '' for the installation's choice."
+    ),
     click.option("--topic", help="Inference log: CREATE, NONE, or an existing topic."),
     click.option("--topic-partitions", type=COUNT, help="Partitions of a new topic."),
     click.option("--topic-replication", type=COUNT, help="Replication of a new topic."),
