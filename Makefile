@@ -11,7 +11,7 @@ VENV := .venv/bin
 .PHONY: help setup up demo images check test format clean
 
 help: ## Show what can be done
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: setup ## Set up what is missing and run the platform at http://127.0.0.1:8000
 	@exec $(VENV)/python manage.py up
@@ -21,6 +21,9 @@ demo: setup ## Train on iris, export, serve and predict, as a user would
 
 images: setup ## Build the images that replicas in containers start from
 	@$(VENV)/python manage.py images
+
+compose-env: ## Write .env with random passwords for docker-compose.yml
+	@sh platform/compose-env.sh
 
 check: .venv/dev ## Format, lint, types, import rules, templates, migrations, lock
 	@$(UV) lock --check --quiet

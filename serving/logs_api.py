@@ -49,6 +49,9 @@ class Logs(InServing):
 class WholeLog(InServing):
     """All that is kept of one replica's log, as text."""
 
-    @extend_schema(responses={(200, "text/plain"): OpenApiResponse(OpenApiTypes.STR)})
+    @extend_schema(
+        operation_id="projects_servings_logs_download",
+        responses={(200, "text/plain"): OpenApiResponse(OpenApiTypes.STR)},
+    )
     def get(self, request: Request, project: str, name: str, replica: str) -> StreamingHttpResponse:
         return log_answers.whole(self.serving(), replica)

@@ -77,3 +77,6 @@ make_python_image() {
 }
 
 has_python_image || make_python_image || echo "No python:3.11-slim here: the tests of images will be skipped, see $cache/debootstrap.log."
+
+# shellcheck source=tests/compose/setup.sh
+. tests/compose/setup.sh

@@ -3,13 +3,12 @@
 Variables are named `HOPYARD_…` and listed in README.md. A wrong value stops the start.
 """
 
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 
-from config import brokers, databases, secrets, storages
+from config import brokers, databases, log_lines, secrets, storages
 from config.environment import Environment
 
 env = Environment()
@@ -247,7 +246,9 @@ HOST_PATHS = env.pairs("HOST_PATHS", "")  # where our folders lie for the engine
 START_DIR = DATA_DIR / "starts"
 BASE_IMAGE = env.text("BASE_IMAGE", "python:{version}-slim")
 IMAGE_REGISTRY = env.text("IMAGE_REGISTRY", "").rstrip("/")  # where the nodes of a Swarm find images
-SWARM_NETWORK = env.choice("SWARM_NETWORK", "published", ["published", "attached"])  # how replicas are reached
+SWARM_NETWORK = env.choice(
+    "SWARM_NETWORK", "published", ["published", "attached"]
+)  # how replicas are reached
 SWARM_CONSTRAINTS = env.words("SWARM_CONSTRAINTS", "")  # such as node.labels.models==yes
 REPLICA_NETWORK = env.text("REPLICA_NETWORK", "hopyard-replicas")
 EGRESS_NETWORK = env.text("EGRESS_NETWORK", "hopyard-egress")
@@ -271,7 +272,7 @@ GATEWAY_REPLICA_REQUESTS = env.number("GATEWAY_REPLICA_REQUESTS", 1000)  # under
 GATEWAY_QUEUE_SECONDS = env.number("GATEWAY_QUEUE_SECONDS", 10)
 GATEWAY_ACCESS_LOG = env.flag("GATEWAY_ACCESS_LOG", default=False)
 BEHIND_GATEWAY = env.flag("BEHIND_GATEWAY", default=False)  # nobody else reaches the web
-KEY_RATE_LIMIT = env.number("KEY_RATE_LIMIT", 0)  # requests per second of a key that has none of its own; 0: none
+KEY_RATE_LIMIT = env.number("KEY_RATE_LIMIT", 0)  # requests per second of a key without its own; 0: none
 if GATEWAY_DOMAIN:
     ALLOWED_HOSTS.append(f".{GATEWAY_DOMAIN}")
 
@@ -288,15 +289,4 @@ ALLOW_SOURCE_BUILDS = env.flag("ALLOW_SOURCE_BUILDS", default=False)
 
 # --- Logging --------------------------------------------------------------------------------------
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr}},
-    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
-    "loggers": {
-        "django.request": {"level": "ERROR"},
-        "httpx": {"level": "WARNING"},
-        "celery": {"level": "WARNING"},
-    },
-}
+LOGGING = log_lines.to_stderr(env.text("LOG_LEVEL", "INFO"))

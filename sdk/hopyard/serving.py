@@ -195,7 +195,7 @@ def scale(serving_name: str, replicas: int) -> Serving:
 
 
 def canary(serving_name: str, percent: int, **changes: Unpack[Changes]) -> Serving:
-    """Try changes, such as `model_version=2`, on `percent` of the requests; without changes give the canary that runs
+    """Try changes, such as another `script`, on `percent` of the requests; without changes give the canary that runs
     another part. See `promote` and `withdraw` for its end.
 
     Raises Conflict when there is a canary already, NotFound when there is none to change, BadRequest for a setting that

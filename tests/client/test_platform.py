@@ -205,12 +205,12 @@ def test_settings_come_back_as_they_were_given(client: Client, iris: Path) -> No
 def test_an_edit_made_from_an_old_revision_is_a_conflict(client: Client, iris: Path) -> None:
     model.export("iris", NAME)
     client.servings.create("iris", SCRIPT, env={"MODE": "fast"})
-    edited = client.servings.update("iris", expected_revision=1, replicas=2)
-    assert (edited.revision, edited.replicas, edited.env) == (2, 2, {"MODE": "fast"})
+    edited = client.servings.update("iris", expected_revision=1, max_concurrency=2)
+    assert (edited.revision, edited.max_concurrency, edited.env) == (2, 2, {"MODE": "fast"})
     with pytest.raises(Conflict) as caught:
-        client.servings.update("iris", expected_revision=1, replicas=3)
+        client.servings.update("iris", expected_revision=1, max_concurrency=3)
     assert caught.value.code == "edited_meanwhile"
-    assert client.servings.roll_back("iris", 1).replicas == 1
+    assert client.servings.roll_back("iris", 1).max_concurrency == 1
     assert [revision.revision for revision in client.servings.revisions("iris")] == [3, 2, 1]
     assert {event.actor for event in client.servings.events("iris")} == {"bob"}
     assert client.servings.replicas("iris") == []

@@ -1,12 +1,10 @@
 """docker-compose.yml as a user runs it: from a clean copy of the repository, under a project name of its own."""
 
-import json
 import os
 import shutil
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import docker
 import httpx
@@ -42,7 +40,7 @@ class Stack:
     values: dict[str, str] = field(default_factory=dict)
 
     def prepare(self) -> None:
-        """Write .env as the Makefile does, and lay this machine's certificates where the file's words say."""
+        """Write .env as the Makefile does, and lay this machine's certificates where platform/Dockerfile says."""
         subprocess.run(["make", "compose-env"], cwd=self.folder, check=True, capture_output=True)
         lines = (self.folder / ".env").read_text().splitlines()
         kept = [line for line in lines if line.partition("=")[0] not in self.values]
@@ -65,7 +63,9 @@ class Stack:
             text=True,
             timeout=PATIENCE_SECONDS,
         )
-        assert done.returncode == 0 or not check, f"{arguments}:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+        assert done.returncode == 0 or not check, (
+            f"{arguments}:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+        )
         return done
 
     def container(self, service: str) -> docker.models.containers.Container:
@@ -84,6 +84,7 @@ class Stack:
 
     def up(self) -> None:
         """Start everything and wait until all of it says that it is well."""
+        self.run("build", "web")  # the image of all four; another one of that name may be there
         self.run("up", "-d")
         well = {"healthy", "exited"}  # what has no health check left, `prepare`, has come to its end
         eventually(lambda: set(self.health().values()) <= well, seconds=180, what=f"health of {self.project}")
@@ -100,18 +101,25 @@ class Stack:
             return False
 
     def down(self) -> None:
-        self.run("exec", "-T", "worker", "python", "manage.py", "endreplicas", check=False)
+        """As docs/production.md says, and without a trace."""
+        self.run("stop", "beat", "worker", check=False)
+        self.run(
+            "run", "--rm", "--no-deps", "-T", "worker", "python", "manage.py", "endreplicas", check=False
+        )
+        for replica in self.replicas():
+            replica.remove(force=True, v=True)
         self.run("down", "--volumes", "--remove-orphans", check=False)
-        for name in (self.values["HOPYARD_REPLICA_NETWORK"], self.values["HOPYARD_EGRESS_NETWORK"]):
-            for network in self.engine.networks.list(names=[name]):
-                network.remove()
+        for network in self.engine.networks.list(names=[self.values["HOPYARD_EGRESS_NETWORK"]]):
+            network.remove()
+
+    def replicas(self) -> list[docker.models.containers.Container]:
+        """Those on the network of replicas that Compose did not start, dead ones included."""
+        network = self.values["HOPYARD_REPLICA_NETWORK"]
+        found = self.engine.containers.list(
+            all=True, filters={"network": network, "label": "hopyard.managed"}
+        )
+        return [each for each in found if each.labels.get("com.docker.compose.project") != self.project]
 
     def _labels(self, service: str = "") -> list[str]:
         labels = [f"com.docker.compose.project={self.project}"]
         return labels + ([f"com.docker.compose.service={service}"] if service else [])
-
-
-def settings_of(container: docker.models.containers.Container) -> dict[str, Any]:
-    """What the engine was asked for."""
-    found: dict[str, Any] = json.loads(json.dumps(container.attrs["HostConfig"]))
-    return found

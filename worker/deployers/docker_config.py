@@ -54,6 +54,7 @@ def _namespaces(limits: Hardening, network: str) -> dict[str, Any]:
         "UsernsMode": "",
         "CgroupnsMode": "private",
         "Dns": [] if limits.has_egress else list(NOWHERE),
+        "DnsOptions": [] if limits.has_egress else ["timeout:1", "attempts:1"],  # what fails is to fail soon
         "Init": limits.init,
     }
 
@@ -87,5 +88,6 @@ def _ulimit(name: str, most: int) -> dict[str, Any]:
 
 
 def _mount(source: str, target: str) -> dict[str, Any]:
-    options = {"Propagation": "rslave", "NonRecursive": True}  # asked for below the engine's own folder, as volumes are
+    """Says nothing of propagation: what is right differs below the engine's own folder, where volumes lie."""
+    options = {"NonRecursive": True}
     return {"Type": "bind", "Source": source, "Target": target, "ReadOnly": True, "BindOptions": options}

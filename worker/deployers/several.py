@@ -6,7 +6,6 @@ from datetime import datetime
 
 from worker.deployers.base import Deployer, DeployerError, ReplicaStatus, ServingSpec
 
-
 UNREACHABLE = frozenset({"EngineUnreachable", "NotASwarmManager"})
 """Codes of errors that say nothing of replicas, only that nobody can look after them now."""
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from worker.gateway import changes, maps, render
 from worker.gateway.description import Entry, Installation
 from worker.gateway.files import Files
 from worker.gateway.installation import CONFIGURATION
-from worker.gateway.runtime import Away, Refused, Runtime
+from worker.gateway.runtime import Away, Refused, Runtime, Seen
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +55,12 @@ class Gateway:
                 return
             except Refused as error:
                 refused = error
-        for entry in entries:
-            self._tell_servers(entry)
-        self._tell_map(maps.CANARIES)
+        known = [(entry, self.runtime.servers(entry.servers)) for entry in entries]
+        for entry, seen in known:
+            self._bring(entry, seen)
+        self._tell_map(maps.CANARIES)  # before a canary goes, and after it came
+        for entry, seen in known:
+            self._drain(entry, seen)
         if self._owed.exists():
             self.tell_keys()
         if refused is not None:
@@ -93,13 +96,16 @@ class Gateway:
         for command in commands or ():
             self.runtime.tell(command)
 
-    def _tell_servers(self, entry: Entry) -> None:
-        seen = self.runtime.servers(entry.servers)
+    def _bring(self, entry: Entry, seen: Mapping[str, Mapping[str, Seen]]) -> None:
         for backend, wanted in entry.servers.items():
             options = render.server_options(self.installation, backend)
-            for command in changes.of_servers(backend, wanted, seen[backend], options):
+            for command in changes.arrivals(backend, wanted, seen[backend], options):
                 self.runtime.tell(command)
+
+    def _drain(self, entry: Entry, seen: Mapping[str, Mapping[str, Seen]]) -> None:
         for backend, wanted in entry.servers.items():
+            for command in changes.departures(backend, wanted, seen[backend]):
+                self.runtime.tell(command)
             for rest, end in changes.removals(backend, wanted, seen[backend]):
                 self.runtime.tell(rest)
                 with contextlib.suppress(Refused):  # it has requests under way: the next call tries again

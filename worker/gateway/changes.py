@@ -8,15 +8,17 @@ from worker.gateway.runtime import Seen
 FEW = 200  # changes of a map that are told one by one
 
 
-def of_servers(
-    backend: str, wanted: Iterable[Server], seen: Mapping[str, Seen], options: str
-) -> Iterator[str]:
-    """New replicas come before others go. Those that go are drained: they get nothing new and finish what they have."""
-    servers = {each.name: each for each in wanted}
-    for server in servers.values():
+def arrivals(backend: str, wanted: Iterable[Server], seen: Mapping[str, Seen], options: str) -> Iterator[str]:
+    """What has to come, before anything goes."""
+    for server in wanted:
         yield from _bring(f"{backend}/{server.name}", server, seen.get(server.name), options)
+
+
+def departures(backend: str, wanted: Iterable[Server], seen: Mapping[str, Seen]) -> Iterator[str]:
+    """Those that go are drained: they get nothing new and finish what they have."""
+    names = {each.name for each in wanted}
     for name, has in seen.items():
-        if name not in servers and has.is_ready:
+        if name not in names and has.is_ready:
             yield f"set server {backend}/{name} state drain"
 
 

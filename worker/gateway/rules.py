@@ -1,7 +1,8 @@
 """The rules that every prediction passes in HAProxy: which serving, whose key, how much, and in which form on.
 
-They run for each request, so each costs throughput: `bench/gateway.py` says how much. What is cheap and true of most
-requests comes first; no rule uses a regular expression on a request that does not ask for it.
+They run for each request, so each costs throughput: `bench/gateway.py` says how much. No rule uses a regular
+expression on a request that does not ask for it. A worker that is `stopping` after a reload counts no servers as
+usable, though it uses them still.
 """
 
 from worker.gateway import maps
@@ -21,7 +22,8 @@ def of_front(installation: Installation) -> list[str]:
         *_identity(),
         f"http-request set-var(txn.to) path,field(3,/,2),map_str({maps.SERVINGS}) if {BY_PATH}",
         *_by_host(installation),
-        f"http-request unset-var(txn.to) unless {{ var(txn.to),nbsrv gt 0 }} {{ method {KNOWN_METHODS} }}",
+        f"http-request unset-var(txn.to) unless {{ method {KNOWN_METHODS} }}",
+        "http-request unset-var(txn.to) unless { var(txn.to),nbsrv gt 0 } || { stopping }",
         f"http-request allow unless {FOUND}",
         *_checks(installation),
         f"http-request set-path /%[path,field(5,/,0)] if {BY_PATH}",
@@ -32,10 +34,10 @@ def of_front(installation: Installation) -> list[str]:
 def of_ports(installation: Installation) -> list[str]:
     """On the servings' own ports: the listener's name is the serving. Without a replica the web says why."""
     serving = "%[so_name,field(1,.)]/%[so_name,field(2,.)]"
-    is_ready = "{ so_name,nbsrv gt 0 }"
     return [
         *_identity(),
-        f"http-request set-var(txn.to) so_name if {is_ready} {{ method {KNOWN_METHODS} }}",
+        "http-request set-var(txn.to) so_name if { so_name,nbsrv gt 0 } || { stopping }",
+        f"http-request unset-var(txn.to) unless {{ method {KNOWN_METHODS} }}",
         f"http-request set-path /inference/{serving}%[path] unless {FOUND}",
         f"http-request set-header host {installation.own_hosts[0]} unless {FOUND}",
         f"http-request allow unless {FOUND}",
@@ -45,7 +47,7 @@ def of_ports(installation: Installation) -> list[str]:
 
 
 def destinations() -> list[str]:
-    is_canary = "{ var(txn.turn) -m int lt 0 } { var(txn.to),concat(.canary),nbsrv gt 0 }"
+    is_canary = "{ var(txn.turn) -m int lt 0 }"
     return [
         f"use_backend %[var(txn.to)].canary.grpc if {FOUND} {is_canary} {IS_GRPC}",
         f"use_backend %[var(txn.to)].canary if {FOUND} {is_canary}",

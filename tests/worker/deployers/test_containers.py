@@ -122,7 +122,7 @@ def test_a_container_is_hardened_and_each_exemption_changes_one_thing() -> None:
     }
     assert all(mount["ReadOnly"] for mount in strict["Mounts"])
     assert difference(strict, host_config("writable-root")) == {"ReadonlyRootfs"}
-    assert difference(strict, host_config("egress")) == {"Dns"}
+    assert difference(strict, host_config("egress")) == {"Dns", "DnsOptions"}
     assert difference(strict, host_config("root-user")) == set()
     assert (body()["User"], body("root-user")["User"]) == ("10001:10001", "0:0")
 

@@ -5,7 +5,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,55 @@ def _swarm(docker_engine: docker.DockerClient) -> Iterator[None]:
 
 def container_of(engine: docker.DockerClient, replica: ReplicaStatus) -> Any:
     return engine.containers.get(replica.place.split()[1])
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A container on the replicas' network that gives out files, where an installation has its web and its gateway."""
+
+    container: Any
+    folder: Path
+
+    @property
+    def address(self) -> str:
+        return str(self.container.attrs["NetworkSettings"]["Networks"][NETWORKS.attached]["IPAddress"])
+
+    def ask(self, address: str, *words: object) -> str:
+        """What a replica predicts when it is asked from here; empty if it gives no answer."""
+        script = (
+            "import json, sys, urllib.request\n"
+            "url = f'http://{sys.argv[1]}/v1/models/sums:predict'\n"
+            "request = urllib.request.Request(url, sys.argv[2].encode())\n"
+            "request.add_header('X-Hopyard-Internal', 'let-me-in')\n"
+            "request.add_header('Content-Type', 'application/json')\n"
+            "print(json.load(urllib.request.urlopen(request, timeout=9))['predictions'][0], end='')\n"
+        )
+        done = self.container.exec_run(["python", "-c", script, address, json.dumps({"instances": [words]})])
+        return str(done.output.decode()) if done.exit_code == 0 else ""
+
+
+@pytest.fixture(scope="module")
+def neighbour(
+    docker_engine: docker.DockerClient, replica_image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Neighbour]:
+    """One for all tests: an overlay that comes back to a node as soon as it left may be attached to by halves."""
+    folder = tmp_path_factory.mktemp("files")
+    NETWORKS.ensure(docker_engine.api, NETWORKS.attached)
+    container = docker_engine.containers.run(
+        replica_image,
+        ["python", "-m", "http.server", "8000", "--directory", "/files"],
+        entrypoint=[],
+        detach=True,
+        init=True,
+        network=NETWORKS.attached,
+        volumes={str(folder): {"bind": "/files", "mode": "ro"}},
+        user="0",
+    )
+    try:
+        container.reload()  # its address
+        yield Neighbour(container, folder)
+    finally:
+        container.remove(force=True)
 
 
 class TestSwarmDeployer(DeployerContract):
@@ -309,21 +358,17 @@ class TestSwarmDeployer(DeployerContract):
         deployer: Supplied,
         spec: MakeSpec,
         platform: Platform,
-        docker_engine: docker.DockerClient,
-        tmp_path: Path,
+        neighbour: Neighbour,
     ) -> None:
         attached = replace(deployer.deployer, way=Way.ATTACHED)
         assert attached.prevents_egress
         wanted = spec(0, script=CALLS_OUT, exemptions=frozenset(exemptions))
-        (tmp_path / "files.tar").write_bytes(files_of(wanted.revisions[0]))
-        with a_neighbour(attached, docker_engine, wanted.revisions[0].image, tmp_path) as neighbour:
-            near = address_of(neighbour)
-            url = f"http://{near}:8000/files.tar"
-            attached.apply(replace(wanted, revisions=(replace(wanted.revisions[0], files_url=url),)))
-            address = eventually(lambda: attached.status(KEY)[0].address)
-            assert eventually(lambda: asked_by(neighbour, address, near, 8000)) == "reached"
-            assert asked_by(neighbour, address, platform.host, platform.port) == found
-            attached.remove(KEY)
+        (neighbour.folder / "files.tar").write_bytes(files_of(wanted.revisions[0]))
+        url = f"http://{neighbour.address}:8000/files.tar"
+        attached.apply(replace(wanted, revisions=(replace(wanted.revisions[0], files_url=url),)))
+        address = eventually(lambda: attached.status(KEY)[0].address)
+        assert eventually(lambda: neighbour.ask(address, neighbour.address, 8000)) == "reached"
+        assert neighbour.ask(address, platform.host, platform.port) == found
 
 
 def attempted(address: str, *words: object) -> str:
@@ -336,47 +381,6 @@ def attempted(address: str, *words: object) -> str:
     )
     answer.raise_for_status()
     return str(answer.json()["predictions"][0])
-
-
-@contextlib.contextmanager
-def a_neighbour(
-    deployer: SwarmDeployer, engine: docker.DockerClient, image: str, folder: Path
-) -> Iterator[Any]:
-    """A container on the replicas' network that gives files, where an installation has its web and its gateway."""
-    NETWORKS.ensure(engine.api, NETWORKS.attached)
-    container = engine.containers.run(
-        image,
-        ["python", "-m", "http.server", "8000", "--directory", "/files"],
-        entrypoint=[],
-        detach=True,
-        init=True,
-        network=NETWORKS.attached,
-        volumes={str(folder): {"bind": "/files", "mode": "ro"}},
-        user="0",
-    )
-    try:
-        container.reload()
-        yield container
-    finally:
-        container.remove(force=True)
-
-
-def address_of(container: Any) -> str:
-    return str(container.attrs["NetworkSettings"]["Networks"][NETWORKS.attached]["IPAddress"])
-
-
-def asked_by(container: Any, address: str, *words: object) -> str:
-    """What a replica predicts when a container asks it; empty if it gives no answer."""
-    ask = (
-        "import json, sys, urllib.request\n"
-        "url = f'http://{sys.argv[1]}/v1/models/sums:predict'\n"
-        "request = urllib.request.Request(url, sys.argv[2].encode())\n"
-        "request.add_header('X-Hopyard-Internal', 'let-me-in')\n"
-        "request.add_header('Content-Type', 'application/json')\n"
-        "print(json.load(urllib.request.urlopen(request, timeout=9))['predictions'][0], end='')\n"
-    )
-    done = container.exec_run(["python", "-c", ask, address, json.dumps({"instances": [words]})])
-    return str(done.output.decode()) if done.exit_code == 0 else ""
 
 
 class TestWithoutAManager:

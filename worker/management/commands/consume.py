@@ -4,6 +4,7 @@ import signal
 import threading
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
@@ -23,5 +24,6 @@ class Command(BaseCommand):
             threading.Thread(target=log_keeper.run, args=[is_over], name="log keeper", daemon=True).start()
         while not is_over.is_set():
             close_old_connections()
+            (settings.DATA_DIR / "consumer-alive").touch()  # what a health check looks at
             if not log_consumer.consume_once():
                 is_over.wait(PAUSE_SECONDS)

@@ -1,4 +1,4 @@
-"""`manage.py endreplicas`: nothing of this installation runs any more; the next start of the platform brings it back."""
+"""`manage.py endreplicas`: ends what runs, for the time in which the platform is down."""
 
 from typing import Any
 
