@@ -62,7 +62,7 @@ class Platform:
         return self.api("GET", "servings/sums/")
 
     def replicas(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.api("GET", "servings/sums/replicas/")["results"]
+        found: list[dict[str, Any]] = self.api("GET", "servings/sums/replicas/")
         return [each for each in found if each["state"] == "Ready"]
 
     def settled(self, *, revision: int | None = None, replicas: int) -> None:
@@ -290,7 +290,7 @@ def upload(platform: Platform, path: str, text: str) -> None:
 
     file = platform.folder / Path(path).name
     file.write_text(text)
-    Client(platform.url, platform.key, "demo").files.upload(file, path, overwrite=True)
+    Client(platform.url, platform.key, "demo").files.upload(file, path)
 
 
 def start_serving(platform: Platform) -> float:

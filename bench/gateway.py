@@ -122,6 +122,7 @@ def ours(folder: Path, port: int, kilobytes: int) -> str:
         maps.SERVINGS: maps.servings(entries),
         maps.CANARIES: {},
         maps.KEYS: maps.keys(known),
+        maps.FREE_KEYS: maps.free_keys(known),
     }.items():
         (folder / name).write_text(maps.text(pairs))
     return render.configuration(installation, entries).replace("worker.sock", f"worker{kilobytes}.sock")

@@ -29,10 +29,8 @@ def set_exemptions(*, access: Access, serving: Serving, exemptions: Set[str]) ->
         return queries.serving(access.project, serving.name)
     wishes.check_no_canary(serving)
     Serving.objects.filter(pk=serving.pk).update(exemptions=after)
-    if serving.wanted_replicas:
-        _renew(access, serving)
-    else:
-        wishes.write(serving)
+    serving.exemptions = after
+    _renew(access, serving)
     wishes.tell(access, serving, "exempted", _sentence(after))
     record(
         project=access.project,
@@ -47,7 +45,9 @@ def set_exemptions(*, access: Access, serving: Serving, exemptions: Set[str]) ->
 
 
 def _renew(access: Access, serving: Serving) -> None:
-    """A container keeps what it was started with, so that a new revision takes the place of the current one."""
+    """A container keeps what it was started with, and so does what was found out about the script in one: a new
+    revision takes the place of the current one.
+    """
     current = serving.current
     copy = Revision(**{name: getattr(current, name) for name in settings.SNAPSHOT})
     copy.overridden_by = current.overridden_by

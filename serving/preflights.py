@@ -4,6 +4,7 @@ import hashlib
 import json
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
 from accounts.models import Project, User
@@ -30,6 +31,7 @@ COLUMNS = (
     "memory_mb",
     "gpus",
 )
+EXEMPTIONS = "exemptions"
 
 
 @transaction.atomic
@@ -39,6 +41,7 @@ def ask(*, project: Project, user: User | None, revision: Revision) -> Preflight
     One that was red for a cause outside of what it checked is made anew.
     """
     subject = {name: getattr(revision, name) for name in COLUMNS}
+    subject |= {"deployer": revision.deployer or settings.DEPLOYER, EXEMPTIONS: _exemptions(revision)}
     digest = _digest(subject, revision)
     base = revision.artifact or artifacts.model_only(version=revision.model_version)
     places = {"artifact_id": base.pk, "environment_id": revision.environment_id}
@@ -65,7 +68,18 @@ def ask_again(*, preflight: Preflight, user: User | None) -> None:
 
 def revision_of(preflight: Preflight) -> Revision:
     """An unsaved revision that would start as the subject says."""
-    return Revision(number=0, **preflight.subject)
+    subject = {name: value for name, value in preflight.subject.items() if name != EXEMPTIONS}
+    return Revision(number=0, **subject)
+
+
+def exemptions_of(preflight: Preflight) -> frozenset[str]:
+    """What its container may do beyond the default, as the serving's may."""
+    return frozenset(preflight.subject.get(EXEMPTIONS, ()))
+
+
+def _exemptions(revision: Revision) -> list[str]:
+    """None for settings that no serving has yet."""
+    return sorted(revision.serving.exemptions) if revision.serving_id is not None else []
 
 
 def _digest(subject: dict[str, Any], revision: Revision) -> str:

@@ -5,7 +5,7 @@ import signal
 from dataclasses import dataclass
 
 from serving.states import Component
-from worker.deployers.base import Exit
+from worker.deployers.base import Exit, ReplicaStatus
 
 HOPELESS = {
     "ScriptNotFound",
@@ -61,8 +61,19 @@ def of_exit(exit_: Exit | None, *, log: list[str], memory_mb: int, was_ready: bo
     return Failure(code, reason, evidence, was_ready=was_ready)
 
 
-def of_slow_start(*, has_address: bool, seconds: int, log: list[str]) -> Failure:
+def said(status: ReplicaStatus) -> dict[str, str]:
+    """What is said of a replica that has not begun to listen, such as that there is no place for it."""
+    words = status.said or {}
+    return {name: str(words.get(name) or "") for name in ("code", "reason")}
+
+
+def of_slow_start(
+    *, has_address: bool, seconds: int, log: list[str], code: str = "", reason: str = ""
+) -> Failure:
+    """`code` and `reason` are what was said of the replica meanwhile, if anything was."""
     evidence = "\n".join(log[-EVIDENCE_LINES:])
+    if code and reason and CODE.fullmatch(code):
+        return Failure(code, reason[:LONGEST_REASON], evidence)
     if not has_address:
         sentence = f"The replica opened no port within {seconds} seconds; something blocks before it can."
         return Failure("PortNeverOpened", sentence, evidence)

@@ -59,7 +59,8 @@ def observe(serving: Serving, deployer: Deployer) -> Observation:
     statuses = look.statuses
     rows = {replica.name: replica for replica in serving.replicas.all()}
     answers = probe(status.address for status in statuses if status.phase == Phase.ALIVE and status.address)
-    seen.ended = {status.name for status in statuses if status.phase == Phase.EXITED}
+    known = {row.name for row in rows.values() if row.state == ReplicaState.EXITED}
+    seen.ended = known | {status.name for status in statuses if status.phase == Phase.EXITED}
     for status in statuses:
         row = rows.pop(status.name, None)
         _compare(serving, deployer, seen, _Pair(row, status, answers.get(status.address)))
@@ -71,6 +72,7 @@ def observe(serving: Serving, deployer: Deployer) -> Observation:
         elif row.state in LIVING:
             _end(seen, row, "vanished")
             _fail(serving, deployer, seen, row, None)
+            seen.ended.add(row.name)
     return seen
 
 
@@ -112,8 +114,9 @@ def _set_state(serving: Serving, deployer: Deployer, seen: Observation, row: Rep
         is_late = pair.answer is not None and pair.answer.is_late
         if not is_late or timezone.now() - row.silent_since > LATENESS_FORGIVEN:
             row.state = ReplicaState.STARTING
-        row.complaint = pair.answer.reason if pair.answer else ""
-        failure = None if _waits_for_predictors(seen, row) else _out_of_patience(serving, deployer, row)
+        row.complaint = pair.answer.reason if pair.answer else failures.said(pair.status)["reason"]
+        is_patient = _waits_for_predictors(seen, row)
+        failure = None if is_patient else _out_of_patience(serving, deployer, row, failures.said(pair.status))
         if failure:
             row.state = ReplicaState.STOPPING
             row.exit = f"{failure.code}: {failure.reason}"
@@ -140,7 +143,9 @@ def _waits_for_predictors(seen: Observation, row: Replica) -> bool:
     return False
 
 
-def _out_of_patience(serving: Serving, deployer: Deployer, row: Replica) -> Failure | None:
+def _out_of_patience(
+    serving: Serving, deployer: Deployer, row: Replica, said: dict[str, str]
+) -> Failure | None:
     """A replica that never gets ready, or no longer answers, is a failure and is stopped."""
     now = timezone.now()
     if row.ready_at is None:
@@ -148,7 +153,7 @@ def _out_of_patience(serving: Serving, deployer: Deployer, row: Replica) -> Fail
         if now - row.started_at < timedelta(seconds=seconds):
             return None
         log = deployer.logs(serving.key, row.name)
-        return failures.of_slow_start(has_address=bool(row.address), seconds=seconds, log=log)
+        return failures.of_slow_start(has_address=bool(row.address), seconds=seconds, log=log, **said)
     seconds = settings.UNRESPONSIVE_SECONDS
     if row.silent_since is None or now - row.silent_since < timedelta(seconds=seconds):
         return None

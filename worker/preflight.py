@@ -119,7 +119,8 @@ def _end_of(
     seconds = settings.START_TIMEOUT_SECONDS
     if timezone.now() - status.started_at > timedelta(seconds=seconds):
         log = deployer.logs(preflight.key, status.name)
-        return failures.of_slow_start(has_address=True, seconds=seconds, log=log)
+        said = {} if found else failures.said(status)
+        return failures.of_slow_start(has_address=True, seconds=seconds, log=log, **said)
     return None
 
 
@@ -172,5 +173,5 @@ def _spec(preflight: Preflight, revision: Revision) -> ServingSpec:
     share = replace(share, memory_mb=_memory_mb(revision))
     if revision.transformer is not None:
         share = replace(share, transformer=specs.transformer_file(revision), knows_example=True)
-    share = specs.fetchable(share)
+    share = specs.fetchable(replace(share, exemptions=preflights.exemptions_of(preflight)))
     return ServingSpec(name=preflight.key, host="", port=0, keys_file=Path("/dev/null"), revisions=(share,))

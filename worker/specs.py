@@ -120,7 +120,8 @@ def _connected(share: RevisionSpec, serving: Serving) -> RevisionSpec:
     """What a replica that shares no disk with the platform needs to reach it."""
     if share.deployer == control.LOCAL:
         return share
-    return replace(fetchable(share), control_url=control_url(serving))
+    exemptions = frozenset(serving.exemptions)
+    return replace(fetchable(share), control_url=control_url(serving), exemptions=exemptions)
 
 
 def _files(revision: Revision) -> RevisionSpec:

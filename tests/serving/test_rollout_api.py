@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 from accounts.access import Access
 from accounts.models import ApiKey, AuditEntry, Scope
 from models_registry.models import ModelVersion
-from serving import exempting, queries, services, traffic
+from serving import exempting, preflights, queries, services, traffic
 from serving.models import Replica, Revision, Serving
 from serving.states import ReplicaState
 from tests.conftest import People
@@ -279,9 +279,14 @@ def test_an_owner_exempts_a_serving_and_that_is_audited(owners: APIClient, api: 
     assert owners.put(f"{IRIS}exemptions/", {"exemptions": []}, format="json").json()["exemptions"] == []
 
 
-def test_a_serving_at_rest_is_exempted_without_a_revision(owners: APIClient) -> None:
+def test_an_exempted_serving_is_checked_anew_with_what_its_containers_may_do(owners: APIClient) -> None:
+    before = Serving.objects.get().current.preflight
     shown = owners.put(f"{IRIS}exemptions/", {"exemptions": ["root-user"]}, format="json").json()
-    assert (shown["exemptions"], shown["revision"]) == (["root-user"], 1)
+    assert (shown["exemptions"], shown["revision"]) == (["root-user"], 2)
+    after = Serving.objects.get().current.preflight
+    assert preflights.exemptions_of(before) == set()
+    assert preflights.exemptions_of(after) == {"root-user"}
+    assert preflights.revision_of(after).deployer == "local"
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,8 @@ class DockerDeployer:
             (folder / "manifest.json").write_bytes(share.manifest)
             for script in containers.scripts_beside(share):
                 files.copy_into(folder / "scripts", replace(script, path=Path(script.path).name))
+            files.open_to_readers(artifact)
+            files.open_to_readers(folder)
         except OSError as error:
             raise DeployerError(
                 "CouldNotStart", f"This machine could not lay out the replica: {error}"

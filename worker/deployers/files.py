@@ -68,6 +68,13 @@ def _hash(path: Path) -> str:
         return ""
 
 
+def open_to_readers(folder: Path) -> None:
+    """Let a container's user, who is nobody on this machine, read what the platform laid out under its own umask."""
+    folder.chmod(0o755)
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o444)
+
+
 def mirror(source: Path, target: Path) -> None:
     """Give `target` the folders of `source` and links to its files: what is written there stays there."""
     for folder, _, names in os.walk(source):

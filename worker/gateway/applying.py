@@ -2,12 +2,12 @@
 
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from worker.gateway import changes, maps, render
-from worker.gateway.description import Entry, Installation
+from worker.gateway.description import Entry, Installation, Key
 from worker.gateway.files import Files
 from worker.gateway.installation import CONFIGURATION
 from worker.gateway.runtime import Away, Refused, Runtime, Seen
@@ -39,7 +39,8 @@ class Gateway:
         self.files.write_map(maps.SERVINGS, maps.servings(entries))
         self.files.write_map(maps.HOSTS, maps.hosts(entries, self.installation.domain))
         self.files.write_map(maps.CANARIES, maps.canaries(entries))
-        self.files.write_map(maps.KEYS, self.files.map(maps.KEYS))
+        for name in (maps.KEYS, maps.FREE_KEYS):
+            self.files.write_map(name, self.files.map(name))
         self.files.write(CONFIGURATION, render.configuration(self.installation, entries))
         return structure
 
@@ -66,10 +67,15 @@ class Gateway:
         if refused is not None:
             raise refused
 
+    def write_keys(self, known: Collection[Key]) -> None:
+        self.files.write_map(maps.KEYS, maps.keys(known))
+        self.files.write_map(maps.FREE_KEYS, maps.free_keys(known))
+
     def tell_keys(self) -> None:
         """What HAProxy could not be told of the keys is told with the next serving. Raises Away, and Refused."""
         self._owed.touch()
         self._tell_map(maps.KEYS)
+        self._tell_map(maps.FREE_KEYS)
         self._owed.unlink(missing_ok=True)
 
     def forget_troubles(self) -> None:

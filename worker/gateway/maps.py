@@ -8,6 +8,7 @@ SERVINGS = "servings.map"
 HOSTS = "hosts.map"
 CANARIES = "canaries.map"
 KEYS = "keys.map"
+FREE_KEYS = "free-keys.map"
 NEVER = 99_999_999_999
 
 FORBIDDEN, FREE, LIMITED = "0", "1", "2"  # what a key may: not predict, predict, predict so and so often
@@ -44,10 +45,21 @@ def canaries(entries: Iterable[Entry]) -> dict[str, str]:
 
 
 def keys(known: Iterable[Key]) -> dict[str, str]:
-    """By digest, in the capital letters that HAProxy's `hex` writes; the order of the parts is what rules.py reads."""
-    return {each.digest.upper(): _key(each) for each in known}
+    """Everything about a key by its id; the digest in the capital letters that HAProxy's `hex` writes. The order of the
+    parts is what rules.py reads.
+    """
+    return {
+        each.id: f"{each.digest.upper()}|{each.project}|{each.expires or NEVER}|{_may(each)}|{each.limit}"
+        for each in known
+    }
 
 
-def _key(key: Key) -> str:
-    may = FORBIDDEN if not key.may_predict else LIMITED if key.limit else FREE
-    return f"{key.id}|{key.project}|{key.expires or NEVER}|{may}|{key.limit}"
+def free_keys(known: Iterable[Key]) -> dict[str, str]:
+    """When those expire that may predict without a limit, by id and project: what is asked for each request."""
+    return {f"{each.id}.{each.project}": str(each.expires or NEVER) for each in known if _may(each) == FREE}
+
+
+def _may(key: Key) -> str:
+    if not key.may_predict:
+        return FORBIDDEN
+    return LIMITED if key.limit else FREE

@@ -14,7 +14,7 @@ from accounts import queries as accounts
 from serving import traffic
 from serving.models import Serving
 from serving.traffic import Target
-from worker.gateway import installation, maps
+from worker.gateway import installation
 from worker.gateway.applying import Gateway
 from worker.gateway.description import Entry, Key, Server
 from worker.gateway.files import Files
@@ -58,8 +58,7 @@ def publish_keys() -> None:
         return
     gateway = _gateway()
     with gateway.files.locked():
-        wanted = maps.keys(_keys())
-        gateway.files.write_map(maps.KEYS, wanted)
+        gateway.write_keys(_keys())
         _quietly(gateway.tell_keys)
 
 
@@ -73,7 +72,7 @@ def prepare() -> None:
                 gateway.files.keep(replace(entry, stable=(), canary=(), percent=0))
             else:
                 gateway.files.forget(entry.number)
-        gateway.files.write_map(maps.KEYS, maps.keys(_keys()))
+        gateway.write_keys(_keys())
         gateway.write()
         gateway.forget_troubles()
 

@@ -19,7 +19,7 @@ CHECK = "check inter 1s fastinter 500ms downinter 500ms fall 3 rise 1"
 WATCH = "observe layer4 error-limit 1 on-error mark-down"
 LOG = (
     '\'{"at": %Ts.%ms, "request_id": "%[var(txn.id),json(utf8s)]", "serving": "%[var(txn.to)]",'
-    ' "key": "%[var(txn.key),field(1,|)]", "server": "%s", "status": %ST, "retries": "%rc",'
+    ' "key": "%[var(txn.text),field(2,_)]", "server": "%s", "status": %ST, "retries": "%rc",'
     ' "ms": %Ta, "queue_ms": "%Tw", "bytes": %B}\''
 )
 
@@ -70,6 +70,7 @@ def _text(installation: Installation, entries: Sequence[Entry], *, digest: str) 
         _web(installation),
         *(_backend(installation, each, name) for each in entries for name in each.servers),
         ["backend limits", "stick-table type string len 12 size 100k expire 10s store gpc0_rate(1s)"],
+        ["backend verified", "stick-table type binary len 32 size 100k expire 10m store gpc0"],
         ["backend turns", "stick-table type string len 330 size 10k expire 1h store gpc0"],
     ]
     return "\n".join("\n  ".join(section) + "\n" for section in sections if section)
@@ -179,8 +180,7 @@ def _backend(installation: Installation, entry: Entry, name: str) -> list[str]:
         "option httpchk GET /v2/health/ready",
         "option forwardfor",
         *_forwarded(installation),
-        f"http-request set-header x-hopyard-internal {entry.token}",
-        "http-response del-header set-cookie -m beg",
+        *rules.of_backend(installation, entry.token),
         error(502, "NoReplica", f"No replica of {entry.serving} could be reached; try again."),
         error(503, "Busy", busy, Retry_After="1"),
         error(504, "TimedOut", late),

@@ -1,67 +1,81 @@
 """The rules that every prediction passes in HAProxy: which serving, whose key, how much, and in which form on.
 
-They run for each request, so each costs throughput: `bench/gateway.py` says how much. No rule uses a regular
-expression on a request that does not ask for it. A worker that is `stopping` after a reload counts no servers as
-usable, though it uses them still.
+They run for each request, so each costs throughput: `bench/gateway.py` says how much. Most requests take a short way
+out of the frontend's rules: a key that was verified before, may predict here and has no limit. The HMAC of a key costs
+more than all else and is made once; then the SHA-256 of the key is remembered in the table `verified`. Whether the key
+is still good is looked up each time. A worker that is `stopping` after a reload counts no servers as usable, though it
+uses them still.
 """
 
 from worker.gateway import maps
 from worker.gateway.answers import MISSING, UNKNOWN, returned
 from worker.gateway.description import Installation
 
-KNOWN_METHODS = "GET HEAD POST PUT DELETE PATCH"
+KNOWN_METHODS = "{ method POST GET HEAD PUT DELETE PATCH }"
 BY_PATH = "{ path_beg /inference/ }"
 FOUND = "{ var(txn.to) -m found }"
-IS_GRPC = "{ req.hdr(content-type) -m beg application/grpc }"
-LOOKED_UP = f"map_str({maps.KEYS})"
+IS_GRPC = "{ fc_http_major eq 2 } { req.hdr(content-type) -m beg application/grpc }"
+IS_VERIFIED = "{ var(txn.text),sha2(256),in_table(verified) }"
+STRIPPED = "http-request set-path /%[path,field(5,/,0)]"
 
 
 def of_front(installation: Installation) -> list[str]:
     """On the platform's own address: by path, and by host if there is a domain. The rest is for the web."""
+    is_ready = f"{{ var(txn.to),nbsrv gt 0 }} {KNOWN_METHODS} || {{ stopping }} {KNOWN_METHODS}"
+    stripped = f"{STRIPPED} if {BY_PATH}"
     return [
         *_identity(),
         f"http-request set-var(txn.to) path,field(3,/,2),map_str({maps.SERVINGS}) if {BY_PATH}",
         *_by_host(installation),
-        f"http-request unset-var(txn.to) unless {{ method {KNOWN_METHODS} }}",
-        "http-request unset-var(txn.to) unless { var(txn.to),nbsrv gt 0 } || { stopping }",
+        f"http-request unset-var(txn.to) unless {is_ready}",
         f"http-request allow unless {FOUND}",
+        f"{stripped} !{{ var(txn.host) -m found }}" if installation.domain else stripped,
         *_checks(installation),
-        f"http-request set-path /%[path,field(5,/,0)] if {BY_PATH}",
-        *_passing(),
     ]
 
 
 def of_ports(installation: Installation) -> list[str]:
     """On the servings' own ports: the listener's name is the serving. Without a replica the web says why."""
     serving = "%[so_name,field(1,.)]/%[so_name,field(2,.)]"
+    is_ready = f"{{ so_name,nbsrv gt 0 }} {KNOWN_METHODS} || {{ stopping }} {KNOWN_METHODS}"
     return [
         *_identity(),
-        "http-request set-var(txn.to) so_name if { so_name,nbsrv gt 0 } || { stopping }",
-        f"http-request unset-var(txn.to) unless {{ method {KNOWN_METHODS} }}",
+        f"http-request set-var(txn.to) so_name if {is_ready}",
         f"http-request set-path /inference/{serving}%[path] unless {FOUND}",
         f"http-request set-header host {installation.own_hosts[0]} unless {FOUND}",
         f"http-request allow unless {FOUND}",
         *_checks(installation),
-        *_passing(),
     ]
 
 
 def destinations() -> list[str]:
-    is_canary = "{ var(txn.turn) -m int lt 0 }"
+    return [f"use_backend %[var(txn.to)] if {FOUND}", "default_backend web"]
+
+
+def of_backend(installation: Installation, token: str) -> list[str]:
+    """What a replica does not get, and what makes it believe who the caller is. A request that fits into the buffer is
+    waited for, so that it can be sent to another replica; a stream of gRPC cannot be.
+    """
+    most = installation.most_bytes
+    large = returned(413, "TooLarge", f"A request may have at most {most // 1024**2} MB.")
     return [
-        f"use_backend %[var(txn.to)].canary.grpc if {FOUND} {is_canary} {IS_GRPC}",
-        f"use_backend %[var(txn.to)].canary if {FOUND} {is_canary}",
-        f"use_backend %[var(txn.to)].grpc if {FOUND} {IS_GRPC}",
-        f"use_backend %[var(txn.to)] if {FOUND}",
-        "default_backend web",
+        f"http-request {large} if {{ req.body_size gt {most} }}",
+        f"http-request wait-for-body time {installation.inference_seconds}s unless {IS_GRPC}",
+        *(f"http-request del-header {name}" for name in ("authorization", "x-api-key", "cookie")),
+        "http-request del-header x-hopyard- -m beg",
+        "http-request add-header x-hopyard-caller %[var(txn.text),field(2,_)]",
+        f"http-request add-header x-hopyard-internal {token}",
+        "http-response del-header set-cookie -m beg",
     ]
 
 
 def _identity() -> list[str]:
     """The caller's id where it is sane, as config/request_ids.py has it, else one of our own."""
+    has_one = "{ req.hdr(x-request-id) -m found }"
     return [
-        "http-request set-header x-request-id %[uuid]"
-        " unless { req.hdr(x-request-id) -m reg ^[A-Za-z0-9_.:-]{1,64}$ }",
+        f"http-request del-header x-request-id if {has_one}"
+        " !{ req.hdr(x-request-id) -m reg ^[A-Za-z0-9_.:-]{1,64}$ }",
+        f"http-request add-header x-request-id %[uuid] unless {has_one}",
         "http-request set-var(txn.id) req.hdr(x-request-id)",
     ]
 
@@ -70,56 +84,66 @@ def _by_host(installation: Installation) -> list[str]:
     domain = installation.domain
     if not domain:
         return []
-    host = "req.hdr(host),field(1,:),lower"
     below = f"{{ var(txn.host) -m end .{domain} }}"
     own = " ".join(installation.own_hosts)
     missing = returned(404, "NotFound", "There is no serving at the host %[var(txn.host),json(utf8s)].")
     return [
-        f"http-request set-var(txn.host) {host} unless {FOUND}",
-        f"http-request set-var(txn.to) var(txn.host),map_str({maps.HOSTS}) if {below}",
-        f"http-request {missing} if {below} !{FOUND} !{{ var(txn.host) -m str {own} }}",
+        "http-request set-var(txn.host) req.hdr(host),field(1,:),lower",
+        f"http-request unset-var(txn.host) if !{below} || {{ var(txn.host) -m str {own} }}",
+        f"http-request set-var(txn.to) var(txn.host),map_str({maps.HOSTS}) if {{ var(txn.host) -m found }}",
+        f"http-request {missing} if {{ var(txn.host) -m found }} !{FOUND}",
     ]
 
 
 def _checks(installation: Installation) -> list[str]:
-    """The key, in the order in which the Django view checks it, and the size."""
+    """The key, in the order in which the Django view checks it, after the short way for most."""
     has_scheme = '{ req.fhdr(authorization) -m beg -i "apikey " "bearer " }'
-    digest = f"hmac(sha256,{installation.pepper}),hex,{LOOKED_UP}"
-    has_text = f"{has_scheme} || {{ req.fhdr(x-api-key) -m found }}"
+    is_good = "{ date,sub(txn.expires) lt 0 }"
+    return [
+        f"http-request set-var(txn.text) req.fhdr(authorization),word(2,\\ ,0) if {has_scheme}",
+        "http-request set-var(txn.text) req.fhdr(x-api-key) unless { var(txn.text) -m found }",
+        "http-request set-var(txn.project) var(txn.to),field(1,.)",
+        "http-request set-var(txn.expires)"
+        f" var(txn.text),field(2,_),concat(.,txn.project),map_str_int({maps.FREE_KEYS})",
+        *_canary(),
+        f"http-request set-var(txn.to) var(txn.to),concat(.grpc) if {IS_GRPC}",
+        f"http-request allow if {{ var(txn.expires) -m found }} {is_good} {IS_VERIFIED}",
+        *_long_way(installation, is_good),
+    ]
+
+
+def _long_way(installation: Installation, is_good: str) -> list[str]:
+    """A key that was not seen before, is no good, or has a limit."""
     unknown = returned(401, "NotAuthenticated", UNKNOWN, WWW_Authenticate="ApiKey")
     missing = returned(401, "NotAuthenticated", MISSING, WWW_Authenticate="ApiKey")
-    stranger = "This API key does not belong to a project %[var(txn.to),field(1,.)]."
-    lacking = "This API key lacks the scope “predict”; make one that has it."
-    most = installation.most_bytes
-    large = returned(413, "TooLarge", f"A request may have at most {most // 1024**2} MB.")
+    stranger = returned(404, "NotFound", "This API key does not belong to a project %[var(txn.project)].")
+    lacking = returned(403, "Forbidden", "This API key lacks the scope “predict”; make one that has it.")
+    digest = f"var(txn.text),hmac(sha256,{installation.pepper}),hex"
+    is_right = "{ var(txn.key),field(1,|),strcmp(txn.digest) eq 0 }"
     return [
-        f"http-request set-var(txn.key) req.fhdr(authorization),word(2,\\ ,0),{digest} if {has_scheme}",
-        f"http-request set-var(txn.key) req.fhdr(x-api-key),{digest} unless {has_scheme}",
+        f"http-request {missing} unless {{ var(txn.text) -m found }}",
+        f"http-request set-var(txn.key) var(txn.text),field(2,_),map_str({maps.KEYS})",
+        f"http-request set-var(txn.digest) {digest} unless {IS_VERIFIED}",
         "http-request set-var(txn.expires) var(txn.key),field(3,|)",
-        f"http-request {missing} unless {has_text}",
-        f"http-request {unknown} unless {{ var(txn.key) -m found }} {{ date,sub(txn.expires) lt 0 }}",
-        "http-request set-var(txn.project) var(txn.key),field(2,|)",
-        f"http-request {returned(404, 'NotFound', stranger)}"
-        " unless { var(txn.to),field(1,.),strcmp(txn.project) eq 0 }",
-        "http-request set-var(txn.may) var(txn.key),field(4,|)",
-        f"http-request {returned(403, 'Forbidden', lacking)} if {{ var(txn.may) -m str {maps.FORBIDDEN} }}",
+        f"http-request {unknown} unless {{ var(txn.key) -m found }} {is_good}",
+        f"http-request {unknown} unless {IS_VERIFIED} || {is_right}",
+        "http-request track-sc2 var(txn.text),sha2(256) table verified",
+        f"http-request {stranger} unless {{ var(txn.key),field(2,|),strcmp(txn.project) eq 0 }}",
+        f"http-request {lacking} if {{ var(txn.key),field(4,|) -m str {maps.FORBIDDEN} }}",
         *_limit(),
-        f"http-request {large} if {{ req.body_size gt {most} }}",
-        f"http-request wait-for-body time {installation.inference_seconds}s unless {IS_GRPC}",
-        *_canary(),
     ]
 
 
 def _limit() -> list[str]:
     """Only keys that have a limit are counted, and of those only what was let through."""
-    is_limited = f"{{ var(txn.may) -m str {maps.LIMITED} }}"
+    is_limited = f"{{ var(txn.key),field(4,|) -m str {maps.LIMITED} }}"
     sentence = (
         "This API key may send %[var(txn.key),field(5,|)] requests per second and sent more; try again soon."
     )
     refusal = returned(429, "TooManyRequests", sentence, Retry_After="1")
     return [
         f"http-request set-var(txn.limit) var(txn.key),field(5,|) if {is_limited}",
-        f"http-request track-sc0 var(txn.key),field(1,|) table limits if {is_limited}",
+        f"http-request track-sc0 var(txn.text),field(2,_) table limits if {is_limited}",
         f"http-request {refusal} if {is_limited} {{ sc0_gpc0_rate(limits),sub(txn.limit) ge 0 }}",
         f"http-request sc-inc-gpc0(0) if {is_limited}",
     ]
@@ -133,13 +157,5 @@ def _canary() -> list[str]:
         f"http-request set-var(txn.percent) var(txn.to),map_str_int({maps.CANARIES})",
         f"http-request track-sc1 var(txn.to) table turns if {has_one}",
         f"http-request set-var(txn.turn) {turn} if {has_one}",
-    ]
-
-
-def _passing() -> list[str]:
-    """What a replica does not get, and who the caller is. The backend adds the token that makes it believe that."""
-    return [
-        *(f"http-request del-header {name}" for name in ("authorization", "x-api-key", "cookie")),
-        "http-request del-header x-hopyard- -m beg",
-        "http-request set-header x-hopyard-caller %[var(txn.key),field(1,|)]",
+        "http-request set-var(txn.to) var(txn.to),concat(.canary) if { var(txn.turn) -m int lt 0 }",
     ]

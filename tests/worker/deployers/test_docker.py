@@ -66,6 +66,16 @@ class TestDockerDeployer(DeployerContract):
         deployer.remove(KEY)
         deployer.remove("garden-sums-10")
 
+    def test_what_a_strict_umask_lays_out_can_be_read_inside(
+        self, deployer: DockerDeployer, spec: MakeSpec
+    ) -> None:
+        before = os.umask(0o077)
+        try:
+            deployer.apply(spec(0))
+        finally:
+            os.umask(before)
+        ready(deployer, 1)
+
     @pytest.fixture
     def kill(self, docker_engine: docker.DockerClient) -> Kill:
         return lambda replica: container_of(docker_engine, replica).kill()
