@@ -62,7 +62,7 @@ class Platform:
         return self.api("GET", "servings/sums/")
 
     def replicas(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.api("GET", "servings/sums/replicas/")
+        found: list[dict[str, Any]] = self.api("GET", "servings/sums/replicas/?page_size=100")["items"]
         return [each for each in found if each["state"] == "Ready"]
 
     def settled(self, *, revision: int | None = None, replicas: int) -> None:
@@ -147,14 +147,14 @@ def docker(*words: str) -> str:
 def rolling_update(platform: Platform) -> None:
     """A new revision takes the place of the old one, one replica at a time."""
     platform.api("PATCH", "servings/sums/pace/", surge=1, pace_seconds=1)
-    number = platform.serving()["revision"]["number"] + 1
-    platform.api("PATCH", "servings/sums/", variables={"COLOUR": f"blue{number}"})
+    number = platform.serving()["revision"] + 1
+    platform.api("PATCH", "servings/sums/", env={"COLOUR": f"blue{number}"})
     platform.settled(revision=number, replicas=2)
 
 
 def broken_update(platform: Platform) -> None:
     """A revision that cannot start is tried and fails while the old one answers."""
-    before = platform.serving()["revision"]["number"]
+    before = platform.serving()["revision"]
     upload(platform, "Resources/broken.py", BROKEN)
     platform.api("PATCH", "servings/sums/", script="Resources/broken.py")
     wait(lambda: platform.serving()["failure"], "the failure")
@@ -249,6 +249,7 @@ def platform_with(deployer: str) -> Iterator[Platform]:
         "HOPYARD_BROKER_URL": f"redis://127.0.0.1:{redis_port}/0",
         "HOPYARD_DEPLOYER": deployer,
         "HOPYARD_GATEWAY": "haproxy",
+        "HOPYARD_GATEWAY_STATS_BIND": f"127.0.0.1:{free_port()}",
         "HOPYARD_SERVING_PORTS": "28800-28899",
         "HOPYARD_REPLICA_NETWORK": "hopyard-continuity",
         "HOPYARD_EGRESS_NETWORK": "hopyard-continuity-egress",
@@ -270,12 +271,23 @@ def platform_with(deployer: str) -> Iterator[Platform]:
         said = subprocess.run(made, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
         found.key = said.stdout.split()[-1]
         yield found
+        found.api("DELETE", "servings/sums/")
+        wait(lambda: not mine(found), "the end of the containers")
     finally:
         up.send_signal(signal.SIGINT)
         up.wait(90)
         found.redis.terminate()
         shutil.copy(log, Path(tempfile.gettempdir()) / "hopyard-continuity.log")
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def mine(platform: Platform) -> str:
+    """The containers of this platform that are left."""
+    identity = (
+        (platform.folder / "data" / "installation").read_text().strip() if shutil.which("docker") else ""
+    )
+    label = f"label=hopyard.installation={identity}"
+    return docker("ps", "--all", "--quiet", "--filter", label) if identity else ""
 
 
 def free_port() -> int:
