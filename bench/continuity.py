@@ -25,7 +25,11 @@ import httpx
 
 ROOT = Path(__file__).resolve().parents[1]
 ADDS = "class Predict:\n    def predict(self, inputs):\n        return [sum(row) for row in inputs]\n"
-BROKEN = "raise RuntimeError('this update is broken')\n"
+# Found good by the pre-flight, and broken where it is to serve.
+BROKEN = (
+    "import os\nif os.environ.get('HOPYARD_PREFLIGHT') != 'on':\n"
+    f"    raise RuntimeError('the licence server is gone')\n{ADDS}"
+)
 CALM_SECONDS = 8
 PATIENCE_SECONDS = 240
 

@@ -62,6 +62,7 @@ def platform(folder: Path) -> Iterator[tuple[str, str, list[int]]]:
     own = {
         "HOPYARD_DATA_DIR": str(folder / "data"),
         "HOPYARD_BIND": bind,
+        "HOPYARD_GATEWAY_STATS_BIND": "",
         "HOPYARD_SERVING_PORTS": "28900-28999",
     }
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HOPYARD_")} | own

@@ -23,9 +23,10 @@ from serving.serializers import (
     ServingSerializer,
 )
 from serving.settings import Settings
+from serving.strict import StrictSerializer
 
 
-class StartSerializer(serializers.Serializer[Any]):
+class StartSerializer(StrictSerializer):
     override = serializers.BooleanField(default=False)
 
 

@@ -7,9 +7,10 @@ from rest_framework import serializers
 from serving.models import Batching, Deployer, InferenceLogging, Placement
 from serving.serializers import BatchingSerializer, ResourcesSerializer, TransformerResourcesSerializer
 from serving.settings import CREATE
+from serving.strict import StrictSerializer
 
 
-class SettingsSerializer(serializers.Serializer[Any]):
+class SettingsSerializer(StrictSerializer):
     """What a user asks for; `changes()` gives the given fields under the names of `serving.settings`."""
 
     name = serializers.CharField(max_length=256, required=False)

@@ -1,5 +1,6 @@
 """What is enforced where replicas run, in plain words: limits, and what an exemption from the hardening opens."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.conf import settings as platform
@@ -70,7 +71,7 @@ def resources(revision: Revision, component: str) -> str:
     return _resources(revision.cores, revision.memory_mb, revision.gpus)
 
 
-def doors(exemptions: list[str]) -> list[Door]:
+def doors(exemptions: Collection[str]) -> list[Door]:
     return [Door(each.value, each.label, OPENS[each], each.value in exemptions) for each in Exemption]
 
 

@@ -1,7 +1,7 @@
 """Hosts of servings, as KServe has them: `<serving>.<project>.<domain>` and `<serving>-<project>.<domain>`.
 
-Case and port do not matter. A project's name may have underscores, which many programs refuse in a host: they may be
-written as hyphens, which no name of a project or a serving has, so that a host names one serving at most.
+Case and port do not matter. A project's name may have underscores, which a host may not: they are written as hyphens,
+which no name of a project or a serving has, so that a host names one serving at most.
 """
 
 import re
@@ -10,7 +10,7 @@ from django.conf import settings
 
 from serving.models import Serving
 
-_TWO_NAMES = re.compile(r"([a-z0-9]+)[.-]([a-z0-9_-]+)")
+_TWO_NAMES = re.compile(r"([a-z0-9]+)[.-]([a-z0-9-]+)")
 
 
 def below_domain(host: str) -> str | None:

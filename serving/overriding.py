@@ -5,14 +5,22 @@ from django.core.exceptions import PermissionDenied
 from accounts.access import Access
 from accounts.models import Role
 from accounts.services import record
+from serving import preflights
 from serving.errors import PreflightFailed
 from serving.models import Revision, Serving, ServingEvent
 
 
 def check(*, access: Access, serving: Serving, override: bool) -> None:
-    """Raises PreflightFailed if the current revision's pre-flight is red and nobody has overridden it."""
+    """Raises PreflightFailed if the current revision's pre-flight is red and nobody has overridden it.
+
+    One that is red for a cause outside of what it checked is made anew instead, before anything starts.
+    """
     revision = serving.current
-    if not revision.is_refused:
+    if not revision.is_red:
+        return
+    if revision.preflight is not None and not revision.is_refused and not override:
+        preflights.ask_again(preflight=revision.preflight, user=access.user)
+        serving.refresh_from_db()
         return
     if not override or _lacks_packages(revision):
         raise PreflightFailed(_refusal(revision))

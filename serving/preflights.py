@@ -41,7 +41,7 @@ def ask(*, project: Project, user: User | None, revision: Revision) -> Preflight
     One that was red for a cause outside of what it checked is made anew.
     """
     subject = {name: getattr(revision, name) for name in COLUMNS}
-    subject |= {"deployer": revision.deployer or settings.DEPLOYER, EXEMPTIONS: _exemptions(revision)}
+    subject |= {"deployer": revision.deployer or settings.DEPLOYER, EXEMPTIONS: sorted(revision.exemptions)}
     digest = _digest(subject, revision)
     base = revision.artifact or artifacts.model_only(version=revision.model_version)
     places = {"artifact_id": base.pk, "environment_id": revision.environment_id}
@@ -73,13 +73,8 @@ def revision_of(preflight: Preflight) -> Revision:
 
 
 def exemptions_of(preflight: Preflight) -> frozenset[str]:
-    """What its container may do beyond the default, as the serving's may."""
+    """What its container may do beyond the default, as the revision's may."""
     return frozenset(preflight.subject.get(EXEMPTIONS, ()))
-
-
-def _exemptions(revision: Revision) -> list[str]:
-    """None for settings that no serving has yet."""
-    return sorted(revision.serving.exemptions) if revision.serving_id is not None else []
 
 
 def _digest(subject: dict[str, Any], revision: Revision) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet
 from django.db.models.functions import Lower
 
 from accounts.models import Project
@@ -14,7 +14,12 @@ from serving.states import Component, ReplicaState
 
 
 def servings(project: Project) -> QuerySet[Serving]:
-    """The project's servings by name, each with `replicas_ready` and, of its canary, `canary_ready`."""
+    """The project's servings by name, each with `replicas_ready` and, of its canary, `canary_ready`; `exempted` are
+    the revisions that have exemptions and replicas that live.
+    """
+    living = Replica.objects.exclude(state=ReplicaState.EXITED)
+    has_replicas = Exists(living.filter(serving=OuterRef("serving"), revision=OuterRef("number")))
+    exempted = Revision.objects.filter(has_replicas).exclude(exemptions=[])
     is_ready = Q(replicas__state=ReplicaState.READY)
     is_canary = Q(canary__isnull=False, replicas__revision=F("canary__number"))
     return (
@@ -31,6 +36,7 @@ def servings(project: Project) -> QuerySet[Serving]:
             "revision__overridden_by",
             "canary",
         )
+        .prefetch_related(Prefetch("revisions", exempted, to_attr="exempted"))
         .annotate(
             replicas_ready=Count("replicas", filter=is_ready & ~is_canary),
             canary_ready=Count("replicas", filter=is_ready & is_canary),

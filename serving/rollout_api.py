@@ -1,7 +1,5 @@
 """REST API: how many replicas run, how updates go, canaries, and exemptions from the hardening of containers."""
 
-from typing import Any
-
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -13,24 +11,25 @@ from serving.api import InServing
 from serving.asked import CanarySettingsSerializer
 from serving.models import Exemption, Serving
 from serving.serializers import ServingSerializer
+from serving.strict import StrictSerializer
 
 
-class ScaleSerializer(serializers.Serializer[Any]):
+class ScaleSerializer(StrictSerializer):
     replicas = serializers.IntegerField()
 
 
-class PaceSerializer(serializers.Serializer[Any]):
+class PaceSerializer(StrictSerializer):
     """What is left out stays as it is."""
 
     surge = serializers.IntegerField(required=False)
     pace_seconds = serializers.IntegerField(required=False)
 
 
-class PercentSerializer(serializers.Serializer[Any]):
+class PercentSerializer(StrictSerializer):
     percent = serializers.IntegerField()
 
 
-class ExemptionsSerializer(serializers.Serializer[Any]):
+class ExemptionsSerializer(StrictSerializer):
     exemptions = serializers.ListField(child=serializers.ChoiceField(choices=Exemption.choices))
 
 

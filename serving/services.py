@@ -15,6 +15,7 @@ from accounts.models import Project
 from accounts.services import record
 from models_registry import paths
 from serving import (
+    containment,
     drafting,
     overriding,
     preflights,
@@ -167,6 +168,8 @@ def check(*, access: Access, wanted: Settings, serving: Serving | None = None) -
     else:
         changed = settings.differing(settings.of(serving), wanted)
         draft = drafting.edit(access.project, wanted, serving.current, changed)
+        draft.exemptions = serving.exemptions
+    containment.check(access, draft, serving.current if serving else None)
     return preflights.ask(project=access.project, user=access.user, revision=draft)
 
 

@@ -6,7 +6,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.access import Access
-from serving import preflights, settings, verdicts
+from serving import containment, preflights, settings, verdicts
 from serving.drafting import artifacts
 from serving.errors import CanaryRunning, NoSuchServing
 from serving.models import Revision, Serving, ServingEvent
@@ -31,14 +31,20 @@ def write(serving: Serving, **changes: Any) -> None:
 
 
 def save(access: Access, serving: Serving, revision: Revision) -> None:
-    """Save the revision under the next number, with its artifact and its pre-flight."""
+    """Save the revision under the next number, with its artifact, its exemptions and its pre-flight.
+
+    Raises PermissionDenied if it would run outside of containers and the caller may not decide that.
+    """
+    containment.check(access, revision, serving.revision)
     artifacts.give(revision)
     newest = serving.revisions.order_by("-number").first()
     revision.serving = serving
     revision.number = 1 if newest is None else newest.number + 1
     revision.created_by = access.user
+    revision.exemptions = [*serving.exemptions]
     revision.preflight = preflights.ask(project=access.project, user=access.user, revision=revision)
     revision.save()
+    containment.tell(access, revision, serving.revision)
 
 
 def adopt(access: Access, serving: Serving, revision: Revision, *, scale: int | None = None) -> None:

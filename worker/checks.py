@@ -9,6 +9,7 @@ from worker.environments.prepare import Preparation
 from worker.failures import Failure
 
 MOST_CHECKS = 30
+LONGEST_SECONDS = 1e6
 LONGEST = {"name": 40, "title": 200, "state": 10, "sentence": 4_000, "code": 60, "evidence": 32_000}
 
 
@@ -84,5 +85,9 @@ def _check(said: Any) -> Check | None:
     if not texts["name"].isidentifier() or texts["state"] not in CheckState.values:
         return None
     cut = {name: text[: LONGEST[name]] for name, text in texts.items()}
-    seconds = said.get("seconds")
-    return Check(**cut, seconds=float(seconds) if isinstance(seconds, int | float) else None)
+    return Check(**cut, seconds=_seconds(said.get("seconds")))
+
+
+def _seconds(said: Any) -> float | None:
+    """A length of time that fits into JSON, which neither infinity nor what is no number does."""
+    return float(said) if isinstance(said, int | float) and 0 <= said <= LONGEST_SECONDS else None

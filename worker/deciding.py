@@ -47,8 +47,9 @@ def judged(serving: Serving, seen: Observation, ready: Prepared) -> Facts:
     if serving.wanted_replicas == 0:
         return judgement.at_rest(facts, ready.current.failure)
     failures = [*seen.failures]
-    if ready.current.failure is not None and not facts.has_given_up:
-        failures.append(replace(ready.current.failure, revision=serving.current.number))
+    failure = None if _is_all_ready(serving, seen) else ready.current.failure
+    if failure is not None and not facts.has_given_up:
+        failures.append(replace(failure, revision=serving.current.number))
     if serving.canary and ready.canary and ready.canary.failure:
         failures.append(replace(ready.canary.failure, revision=serving.canary.number))
     return judgement.judge(
@@ -60,6 +61,13 @@ def judged(serving: Serving, seen: Observation, ready: Prepared) -> Facts:
         now=timezone.now(),
         rules=judgement.Rules(settings.MAX_START_ATTEMPTS, _pace(serving)),
     )
+
+
+def _is_all_ready(serving: Serving, seen: Observation) -> bool:
+    """Whether nothing of the wanted revision is to be started, so that its preparation is no matter now."""
+    there = {place_of(each) for each in seen.living if each.state == ReplicaState.READY}
+    wanted = _share(serving.current, serving.wanted_replicas)
+    return there >= {(wanted.revision, slot) for slot in wanted.slots}
 
 
 def counted(serving: Serving, facts: Facts, failure: Failure) -> Facts:
@@ -74,27 +82,29 @@ def planned(serving: Serving, seen: Observation, facts: Facts, ready: Prepared) 
     canary = None
     if serving.canary and ready.canary and facts.canary_failure is None:
         canary = replace(_share(serving.canary, serving.canary.replicas), may_start=ready.canary.is_done)
+    good_share = _good(serving, good, facts, ready) if good else None
     return rollout.plan(
         wanted=replace(wanted, may_start=ready.current.is_done and not facts.has_given_up),
-        good=_good(serving, good, facts) if good else None,
+        good=good_share,
         canary=canary,
         surge=serving.surge,
-        seen=_seen(serving, seen, facts, good),
+        seen=_seen(serving, seen, facts, good_share),
     )
 
 
-def _good(serving: Serving, good: Revision, facts: Facts) -> Share:
+def _good(serving: Serving, good: Revision, facts: Facts, ready: Prepared) -> Share:
     """The good revision at its full number; if it is to stay, at the one that was asked for by hand."""
     number = facts.good_replicas or good.replicas
     if facts.has_given_up and serving.scale is not None:
         number = serving.scale
-    return replace(_share(good, number), may_start=prepare.ready(good).is_ready)
+    is_current = good.pk == serving.current.pk
+    may_start = ready.current.is_done if is_current else prepare.ready(good).is_ready
+    return replace(_share(good, number), may_start=may_start)
 
 
-def _seen(serving: Serving, seen: Observation, facts: Facts, good: Revision | None) -> rollout.Seen:
+def _seen(serving: Serving, seen: Observation, facts: Facts, good: Share | None) -> rollout.Seen:
     now, pace = timezone.now(), _pace(serving)
     alive = [each for each in seen.living if each.state != ReplicaState.STOPPING]
-    slots = _good(serving, good, facts).slots if good else ()
     most = settings.MAX_START_ATTEMPTS
     return rollout.Seen(
         alive={place_of(each) for each in alive},
@@ -102,9 +112,9 @@ def _seen(serving: Serving, seen: Observation, facts: Facts, good: Revision | No
         steady={place_of(each) for each in alive if judgement.is_ready(each, now, pace)},
         stopping=[place_of(each) for each in seen.living if each.state == ReplicaState.STOPPING],
         spent={
-            (good.number, slot)
-            for slot in slots
-            if good and facts.setbacks.get(judgement.key(good.number, *slot), 0) >= most
+            (good.revision, slot)
+            for slot in (good.slots if good else ())
+            if good and facts.setbacks.get(judgement.key(good.revision, *slot), 0) >= most
         },
     )
 

@@ -24,7 +24,7 @@ LIVING = (ReplicaState.STARTING, ReplicaState.READY, ReplicaState.STOPPING)
 class Observation:
     """Unsaved news: the rows of living replicas, the rows that differ from the database, the failures, and the
     names of all replicas that ended. `blindness` is why some living ones could not be looked at, and stand as
-    they were.
+    they were, or why nothing can be started now.
     """
 
     living: list[Replica] = field(default_factory=list)
@@ -152,12 +152,12 @@ def _out_of_patience(
         seconds = settings.START_TIMEOUT_SECONDS
         if now - row.started_at < timedelta(seconds=seconds):
             return None
-        log = deployer.logs(serving.key, row.name)
+        log = looking.log_of(row, serving.key, deployer)
         return failures.of_slow_start(has_address=bool(row.address), seconds=seconds, log=log, **said)
     seconds = settings.UNRESPONSIVE_SECONDS
     if row.silent_since is None or now - row.silent_since < timedelta(seconds=seconds):
         return None
-    log = deployer.logs(serving.key, row.name)
+    log = looking.log_of(row, serving.key, deployer)
     return failures.of_silence(seconds=seconds, said=row.complaint or "no answer", log=log)
 
 
@@ -167,7 +167,7 @@ def _fail(
     revision = serving.revisions.filter(number=row.revision).first()
     failure = failures.of_exit(
         status.exit if status else None,
-        log=deployer.logs(serving.key, row.name),
+        log=looking.log_of(row, serving.key, deployer),
         memory_mb=_memory_mb(revision, row.component) if revision else 0,
         was_ready=row.ready_at is not None,
     )

@@ -16,13 +16,15 @@ from serving.models.preflights import FILES_REFUSED, CheckState
 from worker import checks, failures, lease, specs
 from worker.checks import Check
 from worker.deployers.base import Deployer, DeployerError, Phase, ReplicaStatus, ServingSpec
+from worker.deployers.several import UNREACHABLE, SeveralDeployers
 from worker.environments import prepare
 from worker.failures import Failure
+from worker.images import wanted
 
 KEPT = timedelta(days=7)
 LOG_LINES = 400
 MOST_AT_ONCE = 4
-TRIED_AGAIN = {"Lost"}
+TRIED_AGAIN = {"FilesUnreachable", "FilesWithheld", "Lost", "NodeDown"}
 
 
 def step(preflight_id: int, deployer: Deployer) -> bool:
@@ -50,6 +52,8 @@ def _step(preflight: Preflight, deployer: Deployer) -> None:
     revision = preflights.revision_of(preflight)
     packages = prepare.ready(revision)
     first = [checks.of_packages(packages)]
+    if isinstance(deployer, SeveralDeployers):
+        deployer = deployer.only(revision.deployer)
     if packages.failure is not None:
         _finish(preflight, deployer, first)
     elif not packages.is_ready:
@@ -72,21 +76,32 @@ def _wait_for_policy(
 
 
 def _run(preflight: Preflight, revision: Revision, deployer: Deployer, first: list[Check]) -> None:
-    statuses = deployer.status(preflight.key)
-    if not statuses and _others_running(preflight) >= MOST_AT_ONCE:
-        _save(preflight, [*first, Check("turn", "Its turn", CheckState.RUNNING, "Waiting for other checks.")])
-        return
     try:
-        if not statuses:
+        statuses = deployer.status(preflight.key)
+        if statuses:
+            latest = max(statuses, key=lambda status: status.attempt)
+            _read(preflight, revision, deployer, first, latest)
+        elif _others_running(preflight) >= MOST_AT_ONCE:
+            turn = Check("turn", "Its turn", CheckState.RUNNING, "Waiting for other checks.")
+            _save(preflight, [*first, turn])
+        else:
             _save(preflight, first, has_started=True)
             deployer.apply(_spec(preflight, revision))
-            return
-        latest = max(statuses, key=lambda status: status.attempt)
-        _read(preflight, revision, deployer, first, latest)
     except DeployerError as error:
-        _finish(
-            preflight, deployer, [*first, checks.failed("start", "Starts", Failure(error.code, error.reason))]
-        )
+        wanted.doubt(error)
+        if error.code in UNREACHABLE:
+            _wait_for_engine(preflight, first, error)
+            return
+        broken = checks.failed("start", "Starts", Failure(error.code, error.reason))
+        _finish(preflight, deployer, [*first, broken])
+
+
+def _wait_for_engine(preflight: Preflight, first: list[Check], error: DeployerError) -> None:
+    """It goes on when its engine can be reached again, and takes nobody's turn until then."""
+    if preflight.started_at is not None:
+        preflight.started_at = None
+        preflight.save(update_fields=["started_at"])
+    _save(preflight, [*first, Check("start", "Starts", CheckState.RUNNING, error.reason, error.code)])
 
 
 def _read(

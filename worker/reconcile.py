@@ -11,11 +11,12 @@ from django.utils import timezone
 from serving import logs, verdicts
 from serving.models import Replica, Serving, ServingEvent
 from serving.states import Component, ReplicaState, unseen
-from worker import deciding, keys, lease, predictors, specs
+from worker import control, deciding, keys, lease, looking, predictors, refusals, specs
 from worker.deployers.base import Deployer, DeployerError
-from worker.deployers.several import UNREACHABLE
+from worker.deployers.several import UNREACHABLE, PartlySeen
 from worker.failures import Failure
 from worker.gateway import publishing
+from worker.images import wanted
 from worker.judgement import Facts
 from worker.observe import Observation, observe, place_of
 from worker.rollout import Shares
@@ -23,6 +24,9 @@ from worker.rollout import Shares
 log = logging.getLogger(__name__)
 
 PREDICTORS_READ_WITHIN = 0.6  # seconds: transformers look every quarter of one
+PREDICTORS_ASKED_WITHIN = (
+    1.2  # seconds: those in containers ask every half of one, and then look like the others
+)
 ROWS_KEPT = 50  # more than a deployer remembers, or it would report an old exit as news
 ROW_COLUMNS = ("state", "address", "place", "complaint", "exit", "ready_at", "silent_since", "ended_at")
 
@@ -38,12 +42,13 @@ def step(serving_id: int, deployer: Deployer) -> bool:
 def _step(serving_id: int, deployer: Deployer) -> bool:
     serving = Serving.objects.select_related("project", "created_by", "revision", "canary").get(pk=serving_id)
     if serving.is_deleted:
-        _remove(serving, deployer)
-        return True
+        return _remove(serving, deployer)
+    deployer = looking.concerned(serving, deployer)
     seen = observe(serving, deployer)
     if seen.blindness and serving.wanted_replicas:
         _record(serving, seen, deciding.known(serving), serving.preparing)
         return False
+    seen.blindness = seen.blindness or refusals.reason(serving)
     prepared = deciding.prepared(serving)
     facts = deciding.judged(serving, seen, prepared)
     shares = deciding.planned(serving, seen, facts, prepared)
@@ -52,11 +57,8 @@ def _step(serving_id: int, deployer: Deployer) -> bool:
         return False
     if leaving & _behind(seen, shares):
         predictors.publish(serving, seen.living, shares)
-        time.sleep(PREDICTORS_READ_WITHIN)
-    try:
-        _apply(serving, seen, shares, deployer)
-    except DeployerError as error:
-        _record_error(serving, seen, facts, error)
+        time.sleep(_read_within(seen))
+    if not _brought_closer(serving, seen, shares, facts, deployer):
         return False
     is_update = serving.wanted_replicas and facts.good_revision != serving.current.number
     is_there = facts.has_given_up or not is_update
@@ -76,15 +78,30 @@ def _behind(seen: Observation, shares: Shares) -> set[str]:
     return {e.name for e in seen.living if e.component == Component.PREDICTOR and e.revision in staying}
 
 
-def _apply(serving: Serving, seen: Observation, shares: Shares, deployer: Deployer) -> None:
+def _read_within(seen: Observation) -> float:
+    """How long it takes every transformer to know of a new list of predictors."""
+    has_slow = any(e.component == Component.TRANSFORMER and e.deployer != control.LOCAL for e in seen.living)
+    return PREDICTORS_ASKED_WITHIN if has_slow else PREDICTORS_READ_WITHIN
+
+
+def _brought_closer(
+    serving: Serving, seen: Observation, shares: Shares, facts: Facts, deployer: Deployer
+) -> bool:
     """Gateways first, then the replicas: who leaves is out of the way of requests when it is told."""
     if shares:
         keys.publish(serving)
         predictors.publish(serving, seen.living, shares)
     ending = [each.name for each in seen.living if each.state == ReplicaState.STOPPING]
     publishing.publish(serving, leaving=ending)
-    if shares or seen.living:
-        deployer.apply(specs.serving_spec(serving, shares, unwanted=ending, ended=seen.ended))
+    if refusals.is_pausing(serving):
+        return False
+    try:
+        if shares or seen.living:
+            deployer.apply(specs.serving_spec(serving, shares, unwanted=ending, ended=seen.ended))
+    except DeployerError as error:
+        _record_error(serving, seen, facts, error)
+        return False
+    return not refusals.forget(serving)  # else the next step says that it went well
 
 
 def _is_as_planned(seen: Observation, shares: Shares) -> bool:
@@ -94,11 +111,24 @@ def _is_as_planned(seen: Observation, shares: Shares) -> bool:
 
 
 def _record_error(serving: Serving, seen: Observation, facts: Facts, error: DeployerError) -> None:
-    """An engine that does not answer is nobody's failure; whatever else went wrong is one of the wanted revision."""
+    """An engine that does not answer is nobody's failure, nor is for some minutes what may pass; and what is refused to
+    the good revision is tried on and on. Whatever else went wrong is a failure of the wanted revision.
+    """
+    wanted.doubt(error)
+    failure = Failure(error.code, error.reason)
+    refused = error.revision or serving.current.number
+    is_good = refused == facts.good_revision and not failure.is_hopeless
     if error.code in UNREACHABLE:
         seen.blindness = error.reason
+    elif error.may_pass or is_good:
+        seen.blindness = refusals.note(serving, error)
     else:
-        facts = deciding.counted(serving, facts, Failure(error.code, error.reason))
+        seen.blindness = ""
+    is_pardoned = (
+        error.code in UNREACHABLE or is_good or (error.may_pass and not refusals.has_lasted(serving))
+    )
+    if not is_pardoned:
+        facts = deciding.counted(serving, facts, failure)
     _record(serving, seen, facts, serving.preparing)
 
 
@@ -144,10 +174,18 @@ def _tell(serving: Serving, changed: dict[str, Any]) -> None:
     log.info("%s is %s: %s", serving.key, status, reason)
 
 
-def _remove(serving: Serving, deployer: Deployer) -> None:
+def _remove(serving: Serving, deployer: Deployer) -> bool:
+    """An engine that is away keeps a serving from being removed if it ever ran something of it."""
     publishing.withdraw(serving)
-    deployer.remove(serving.key)
+    try:
+        deployer.remove(serving.key)
+    except PartlySeen as error:
+        if serving.replicas.filter(deployer__in=error.blind).exists():
+            log.warning("%s cannot be removed yet: %s", serving.key, error)
+            return False
     keys.withdraw(serving)
     predictors.withdraw(serving)
     logs.forget(serving.key)
+    refusals.forget(serving)
     serving.delete()
+    return True

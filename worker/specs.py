@@ -59,10 +59,12 @@ def _components(serving: Serving, revision: Revision, slots: Sequence[Slot]) -> 
     }
     if numbers := by_component[Component.PREDICTOR]:
         without_log = {"HOPYARD_TOPIC": ""} if behind else {}
-        yield _connected(predictor(revision, numbers, told | without_log, is_front=not behind), serving)
+        yield _connected(
+            predictor(revision, numbers, told | without_log, is_front=not behind), serving, revision
+        )
     if numbers := by_component[Component.TRANSFORMER]:
         listed = predictors.path_for(serving, revision.number)
-        yield _connected(transformer(revision, numbers, told, listed), serving)
+        yield _connected(transformer(revision, numbers, told, listed), serving, revision)
 
 
 def predictor(
@@ -116,11 +118,13 @@ def fetchable(share: RevisionSpec) -> RevisionSpec:
     return replace(share, files_url=f"{control.base()}/replicas/files/?token={token}")
 
 
-def _connected(share: RevisionSpec, serving: Serving) -> RevisionSpec:
-    """What a replica that shares no disk with the platform needs to reach it."""
+def _connected(share: RevisionSpec, serving: Serving, revision: Revision) -> RevisionSpec:
+    """What a replica that shares no disk with the platform needs to reach it, and what its container may; one that
+    does comes to the serving's port, where nobody counts percents, unless it is a canary's.
+    """
     if share.deployer == control.LOCAL:
-        return share
-    exemptions = frozenset(serving.exemptions)
+        return replace(share, joins_port=revision.pk != serving.canary_id)
+    exemptions = frozenset(revision.exemptions)
     return replace(fetchable(share), control_url=control_url(serving), exemptions=exemptions)
 
 

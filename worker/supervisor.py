@@ -21,8 +21,9 @@ from django.db import connections
 from accounts import work
 from serving.models import Preflight, Serving
 from worker import control, installed
-from worker.deployers.base import Deployer, DeployerError, Phase, ServingSpec
-from worker.gateway import installation, publishing
+from worker.deployers.base import Deployer, DeployerError, Phase, ReplicaStatus, ServingSpec
+from worker.deployers.several import PartlySeen
+from worker.gateway import installation
 
 log = logging.getLogger(__name__)
 
@@ -31,15 +32,17 @@ LONGEST_PAUSE_SECONDS = 10.0
 STEADY_SECONDS = 30.0
 PATIENCE_SECONDS = 15.0
 ONE_WISH_SECONDS = 2.0
+NETWORK_LOOK_SECONDS = 15.0
 
 
 @dataclass
 class Program:
-    """A child process that should always be there."""
+    """A child process that should always be there; `also_at` is an address it listens on that may change."""
 
     name: str
     command: Sequence[str]
     variables: Mapping[str, str] = field(default_factory=dict)
+    also_at: str | None = None
     process: "subprocess.Popen[bytes] | None" = None
     started_at: float = 0.0
     pause: float = 0.5
@@ -47,7 +50,7 @@ class Program:
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            self.command,
+            [*self.command, *(["--bind", self.also_at] if self.also_at else [])],
             cwd=settings.BASE_DIR,
             env={**os.environ, **self.variables},
             stdin=subprocess.DEVNULL,
@@ -88,9 +91,7 @@ def programs(*, web_workers: int) -> list[Program]:
     python = sys.executable
     has_gateway = installation.is_on()
     bind = f"unix:{installation.web_socket()}" if has_gateway else settings.BIND
-    for_replicas = control.bind()
-    binds = ["--bind", bind, *(["--bind", for_replicas] if for_replicas else [])]
-    gunicorn = [python, "-m", "gunicorn", "config.wsgi", *binds, "--worker-class", "gthread"]
+    gunicorn = [python, "-m", "gunicorn", "config.wsgi", "--bind", bind, "--worker-class", "gthread"]
     limits = [
         "--workers",
         str(web_workers),
@@ -118,6 +119,7 @@ def programs(*, web_workers: int) -> list[Program]:
             "web",
             [*gunicorn, *limits, "--log-level", "warning"],
             {"HOPYARD_BEHIND_GATEWAY": "on"} if has_gateway else {},
+            also_at=control.bind(),
         ),
         Program("beat", [*celery, *beat]),
         Program("worker", [*celery, *worker, *quiet]),
@@ -129,14 +131,16 @@ def run(family: list[Program], *, on_ready: Callable[[], None]) -> None:
     """Keep the family running until SIGINT or SIGTERM, then stop it and every replica."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     stopping = _StopFlag()
-    if installation.is_on():
-        publishing.prepare()
     connections.close_all()
     work.ask_on_commit("worker.reconcile_all")
     work.ask_on_commit("worker.report_interpreters")
     is_announced = False
+    look_at = time.monotonic() + NETWORK_LOOK_SECONDS
     try:
         while not stopping.is_set:
+            if time.monotonic() >= look_at:
+                follow_network(family)
+                look_at = time.monotonic() + NETWORK_LOOK_SECONDS
             for program in family:
                 program.watch()
             if not is_announced and _web_answers():
@@ -148,6 +152,16 @@ def run(family: list[Program], *, on_ready: Callable[[], None]) -> None:
         for program in family:
             program.stop()
         stop_replicas()
+
+
+def follow_network(family: Sequence[Program]) -> None:
+    """Have the web listen where replicas in containers look for it, once their engine says where that is."""
+    for web in (program for program in family if program.name == "web"):
+        if (found := control.moved(web.also_at)) is not None:
+            log.info("The web listens for replicas at %s from now", found)
+            web.also_at = found
+            web.stop()
+            web.start()
 
 
 def stop_replicas() -> None:
@@ -171,13 +185,25 @@ def _names() -> set[str]:
 
 
 def _ended(deployer: Deployer, name: str) -> bool:
-    """Tell the replicas of a name to end, again and again, since one that does not is ended by force later on."""
+    """Tell the replicas of a name to end, again and again, since one that does not is ended by force later on. Of
+    those at an engine that is away nobody can say more.
+    """
     try:
-        deployer.apply(ServingSpec(name=name, host="", port=0, keys_file=settings.KEYS_DIR))
-        return all(replica.phase == Phase.EXITED for replica in deployer.status(name))
+        with contextlib.suppress(DeployerError):  # what did not end is told again, or is named at last
+            deployer.apply(ServingSpec(name=name, host="", port=0, keys_file=settings.KEYS_DIR))
+        return _have_exited(deployer.status(name))
+    except PartlySeen as error:
+        if not _have_exited(error.seen):
+            return False
+        log.warning("Not everything of %s could be stopped: %s", name, error)
+        return True
     except DeployerError as error:
         log.warning("%s could not be stopped: %s", name, error)
         return True
+
+
+def _have_exited(replicas: Sequence[ReplicaStatus]) -> bool:
+    return all(replica.phase == Phase.EXITED for replica in replicas)
 
 
 @contextlib.contextmanager

@@ -44,12 +44,15 @@ class Environment:
             raise ImproperlyConfigured(f"HOPYARD_{name} is {value!r}; write {' or '.join(choices)}.")
         return value
 
-    def number(self, name: str, default: int) -> int:
+    def number(self, name: str, default: int, *, least: int | None = None) -> int:
         value = self.text(name, str(default))
         try:
-            return int(value)
+            number = int(value)
         except ValueError:
             raise ImproperlyConfigured(f"HOPYARD_{name} is {value!r}; write a whole number.") from None
+        if least is not None and number < least:
+            raise ImproperlyConfigured(f"HOPYARD_{name} is {number}; write a whole number from {least}.")
+        return number
 
     def ports(self, name: str, default: str) -> range:
         first, _, last = self.text(name, default).partition("-")

@@ -9,15 +9,17 @@ from serving import hosts
 
 
 class GatewayMiddleware:
-    """Reads the caller's address where only the gateway can have written it, and turns the host of a serving below
-    the gateway's domain into the path that names the same serving.
+    """Reads the caller's address where only the gateway can have written it, which is on the web's own socket (there a
+    peer has no address), and turns the host of a serving below the gateway's domain into the path that names the same
+    serving.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if settings.BEHIND_GATEWAY and (passed := request.META.get("HTTP_X_FORWARDED_FOR")):
+        passed = request.META.get("HTTP_X_FORWARDED_FOR")
+        if settings.BEHIND_GATEWAY and passed and not request.META.get("REMOTE_ADDR"):
             request.META["REMOTE_ADDR"] = passed.rpartition(",")[2].strip()
         host = hosts.below_domain(request.META.get("HTTP_HOST", ""))
         if host is None:

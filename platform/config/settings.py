@@ -254,7 +254,9 @@ REPLICA_NETWORK = env.text("REPLICA_NETWORK", "hopyard-replicas")
 EGRESS_NETWORK = env.text("EGRESS_NETWORK", "hopyard-egress")
 CONTROL_URL = env.text("CONTROL_URL", "").rstrip("/")  # where replicas in containers ask the platform
 CONTROL_PORT = env.number("CONTROL_PORT", 8001)
-FILES_URL_SECONDS = env.number("FILES_URL_SECONDS", 900)
+FILES_URL_SECONDS = env.number(  # a replica may fetch its files as late as it may start
+    "FILES_URL_SECONDS", max(900, START_TIMEOUT_SECONDS + 300), least=START_TIMEOUT_SECONDS + 60
+)
 
 # --- Gateway --------------------------------------------------------------------------------------
 

@@ -1,8 +1,5 @@
 """The pages of environments, the live build of a serving's packages, and the pin to those of the training."""
 
-from collections.abc import Callable
-
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -15,8 +12,9 @@ from accounts.models import Scope
 from accounts.pages import PageRequest
 from serving.environments import changes, queries, service
 from serving.environments.showing import Build, image_rows, rows
-from serving.errors import NoSuchServing, ServingError
+from serving.errors import NoSuchServing
 from serving.models import Environment
+from serving.views.doing import do
 from serving.views.loading import load as load_serving
 
 
@@ -75,7 +73,7 @@ def environment(request: PageRequest, project: str, key: str) -> HttpResponse:
 def rebuild(request: PageRequest, project: str, key: str) -> HttpResponse:
     found, shown = _load(request, project, key, needs=Scope.WRITE)
     said = "The environment is being built anew; replicas go on in the old one until they are replaced."
-    _do(request, said, lambda: service.rebuild(access=found, environment=shown))
+    do(request, said, lambda: service.rebuild(access=found, environment=shown))
     return redirect("environment", project, shown.key[:12])
 
 
@@ -84,7 +82,7 @@ def rebuild(request: PageRequest, project: str, key: str) -> HttpResponse:
 def verify(request: PageRequest, project: str, key: str) -> HttpResponse:
     found, shown = _load(request, project, key, needs=Scope.WRITE)
     said = "Every file is being compared with what was built; the outcome appears here."
-    _do(request, said, lambda: service.verify(access=found, environment=shown))
+    do(request, said, lambda: service.verify(access=found, environment=shown))
     return redirect("environment", project, shown.key[:12])
 
 
@@ -109,7 +107,7 @@ def build(request: PageRequest, project: str, name: str) -> HttpResponse:
 def build_again(request: PageRequest, project: str, name: str) -> HttpResponse:
     found, serving = load_serving(request, project, name, needs=Scope.WRITE)
     said = "The packages are tried again."
-    _do(request, said, lambda: changes.try_again(access=found, serving=serving))
+    do(request, said, lambda: changes.try_again(access=found, serving=serving))
     return redirect("serving", project, name)
 
 
@@ -120,14 +118,5 @@ def pin(request: PageRequest, project: str, name: str) -> HttpResponse:
     found, serving = load_serving(request, project, name, needs=Scope.WRITE)
     package = request.POST.get("package", "")
     said = "Saved as a new revision with the packages of the training; they are resolved now."
-    _do(request, said, lambda: changes.pin(access=found, serving=serving, package=package))
+    do(request, said, lambda: changes.pin(access=found, serving=serving, package=package))
     return redirect("serving", project, name)
-
-
-def _do(request: PageRequest, said: str, act: Callable[[], object]) -> None:
-    try:
-        act()
-    except ServingError as error:
-        messages.error(request, str(error))
-    else:
-        messages.success(request, said)

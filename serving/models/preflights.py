@@ -7,14 +7,28 @@ from accounts.models import Project, User
 
 FILES_REFUSED = "FilesRefused"
 PACKAGES = "packages"
-FROM_OUTSIDE = {
-    FILES_REFUSED,
-    "ArtifactCorrupt",
-    "ArtifactUnreadable",
+OF_THE_STORE = {FILES_REFUSED, "ArtifactCorrupt", "ArtifactUnreadable"}
+OF_THE_ENGINE = {
+    "CannotBeScheduled",
     "CouldNotStart",
+    "DeployerMissing",
+    "EngineRefused",
+    "EngineUnreachable",
+    "FilesUnreachable",
+    "FilesWithheld",
+    "GpuMissing",
+    "ImageMissing",
     "Lost",
+    "NameTaken",
+    "NetworkClosed",
+    "NetworkMissing",
+    "NetworkOpen",
+    "NodeDown",
+    "NotASwarmManager",
+    "PathNotShared",
     "StillRunning",
 }
+FROM_OUTSIDE = OF_THE_STORE | OF_THE_ENGINE
 
 
 class CheckState(models.TextChoices):

@@ -43,7 +43,8 @@ class Revision(models.Model):
 
     `requirements` are what was asked for, typed or taken from the file at `requirements_path`, and empty for the
     platform's own packages; `resolution` and `environment` are what came of it. `preflight` is the check of this
-    snapshot, and `overridden_by` who runs it although that is red.
+    snapshot, and `overridden_by` who runs it although that is red. `exemptions` are those its serving had when it was
+    made: its containers keep them, whatever the serving has by now.
     """
 
     serving = models.ForeignKey(Serving, models.CASCADE, related_name="revisions")
@@ -72,6 +73,7 @@ class Revision(models.Model):
         max_length=12, choices=InferenceLogging.choices, default=InferenceLogging.ALL
     )
     variables = models.JSONField(default=dict)
+    exemptions = models.JSONField(default=list)
 
     alias = models.CharField(max_length=50, blank=True)
     python = models.CharField(max_length=10, blank=True)
@@ -110,9 +112,14 @@ class Revision(models.Model):
         return self.transformer_path.rsplit("/", 1)[-1]
 
     @property
-    def is_refused(self) -> bool:
-        """Whether a red pre-flight that nobody has overridden keeps it from being started."""
+    def is_red(self) -> bool:
+        """Whether its pre-flight is red and nobody has overridden that."""
         return self.preflight is not None and self.preflight.is_red and self.overridden_by_id is None
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether that keeps it from being started; what was red for a cause from outside is checked anew then."""
+        return self.is_red and self.preflight is not None and not self.preflight.may_pass_by_itself
 
     @property
     def has_separate_transformer(self) -> bool:

@@ -35,7 +35,7 @@ class Serving(models.Model):
     replicas asked for by hand since the revision was made, which keeps its own. An update runs at most `surge` replicas
     more than are wanted (0: a whole second set), and waits `pace_seconds` after each that is ready. `canary` is a
     revision that gets `canary_percent` of the requests beside the current one. `exemptions` are
-    the names of Exemptions from the hardening of containers.
+    the names of Exemptions from the hardening of containers that new revisions get.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="servings")
@@ -108,8 +108,14 @@ class Serving(models.Model):
         return self.wanted_replicas + self.current.own_transformers if self.wanted_replicas else 0
 
     @property
+    def open_exemptions(self) -> set[str]:
+        """What is wanted, and what containers have that run still, if `queries.servings` looked for them."""
+        living: list[Revision] = getattr(self, "exempted", [])
+        return {*self.exemptions, *(each for revision in living for each in revision.exemptions)}
+
+    @property
     def exemption_labels(self) -> list[str]:
-        return [each.label for each in Exemption if each in self.exemptions]
+        return [each.label for each in Exemption if each in self.open_exemptions]
 
     @property
     def key(self) -> str:

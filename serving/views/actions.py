@@ -1,8 +1,5 @@
 """What the buttons of a serving do: run, stop, roll back, delete."""
 
-from collections.abc import Callable
-
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -12,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.models import Scope
 from accounts.pages import PageRequest, way_back
 from serving import services
-from serving.errors import ServingError
+from serving.views.doing import do
 from serving.views.loading import load
 
 
@@ -22,7 +19,7 @@ def run(request: PageRequest, project: str, name: str) -> HttpResponse:
     found, serving = load(request, project, name, needs=Scope.WRITE)
     said = f"{name} is starting; this page shows how far it has come."
     override = request.POST.get("override") == "1"
-    _do(request, said, lambda: services.start(access=found, serving=serving, override=override))
+    do(request, said, lambda: services.start(access=found, serving=serving, override=override))
     return redirect(way_back(request, reverse("serving", args=[project, name])))
 
 
@@ -31,7 +28,7 @@ def run(request: PageRequest, project: str, name: str) -> HttpResponse:
 def stop(request: PageRequest, project: str, name: str) -> HttpResponse:
     found, serving = load(request, project, name, needs=Scope.WRITE)
     said = f"{name} is stopping; requests that run are finished first."
-    _do(request, said, lambda: services.stop(access=found, serving=serving))
+    do(request, said, lambda: services.stop(access=found, serving=serving))
     return redirect(way_back(request, reverse("serving", args=[project, name])))
 
 
@@ -40,7 +37,7 @@ def stop(request: PageRequest, project: str, name: str) -> HttpResponse:
 def roll_back(request: PageRequest, project: str, name: str, number: int) -> HttpResponse:
     found, serving = load(request, project, name, needs=Scope.WRITE)
     said = f"Revision {number} is wanted again, as a new revision."
-    _do(request, said, lambda: services.roll_back(access=found, serving=serving, number=number))
+    do(request, said, lambda: services.roll_back(access=found, serving=serving, number=number))
     return redirect("serving-history", project, name)
 
 
@@ -50,15 +47,6 @@ def delete(request: PageRequest, project: str, name: str) -> HttpResponse:
     found, serving = load(request, project, name, needs=Scope.WRITE)
     if request.method == "POST":
         said = f"{name} is deleted; its replicas are being stopped."
-        _do(request, said, lambda: services.delete(access=found, serving=serving))
+        do(request, said, lambda: services.delete(access=found, serving=serving))
         return redirect("servings", project)
     return render(request, "serving/delete.html", {"access": found, "serving": serving})
-
-
-def _do(request: PageRequest, said: str, act: Callable[[], object]) -> None:
-    try:
-        act()
-    except ServingError as error:
-        messages.error(request, str(error))
-    else:
-        messages.success(request, said)

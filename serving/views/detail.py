@@ -97,7 +97,7 @@ def _rollout(serving: Serving) -> dict[str, Any]:
         "limits": enforcement.limits(serving.current),
         "caveat": enforcement.caveat(serving.current),
         "is_contained": enforcement.is_contained(serving.current),
-        "doors": [door for door in enforcement.doors(serving.exemptions) if door.is_open],
+        "doors": [door for door in enforcement.doors(serving.open_exemptions) if door.is_open],
         "number": number,
         "scale_form": ScaleForm(initial={"replicas": number}),
         "pace_form": PaceForm(initial=pace),

@@ -2,6 +2,7 @@
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
@@ -30,6 +31,8 @@ def create(request: PageRequest, project: str) -> HttpResponse:
             made, is_new = services.create(access=found, wanted=form.wanted())
         except ServingError as error:
             form.refuse(str(error), error.field)
+        except PermissionDenied as error:
+            form.refuse(str(error), "deployer")
         else:
             said = _after_create(made) if is_new else f"{made} exists with these very settings."
             messages.success(request, said)
@@ -52,6 +55,8 @@ def edit(request: PageRequest, project: str, name: str) -> HttpResponse:
             form.edited_meanwhile(str(error), queries.serving(found.project, name))
         except ServingError as error:
             form.refuse(str(error), error.field)
+        except PermissionDenied as error:
+            form.refuse(str(error), "deployer")
         else:
             messages.success(request, _after_edit(serving, saved))
             return redirect("serving", found.project.name, name)
@@ -80,7 +85,9 @@ def _checked(found: Access, form: ServingForm) -> Preflight | None:
         return services.check(access=found, wanted=wanted, serving=now)
     except ServingError as error:
         form.refuse(str(error), error.field)
-        return None
+    except PermissionDenied as error:
+        form.refuse(str(error), "deployer")
+    return None
 
 
 def _page(

@@ -13,9 +13,9 @@ from accounts.access import Access
 from accounts.models import Scope
 from accounts.pages import PageRequest
 from serving import canaries, rollouts, scaling
-from serving.errors import ServingError
 from serving.forms.rollout import PaceForm, PercentForm, ScaleForm
 from serving.models import Serving
+from serving.views.doing import do
 from serving.views.loading import load
 
 Act = Callable[[], object]
@@ -31,7 +31,7 @@ def scale(request: PageRequest, project: str, name: str) -> HttpResponse:
         said = f"{name} is scaled to {replicas} replica{'' if replicas == 1 else 's'}" + (
             "." if serving.wanted_replicas else " for the next time it is run."
         )
-        _do(request, said, lambda: scaling.scale(access=found, serving=serving, replicas=replicas))
+        do(request, said, lambda: scaling.scale(access=found, serving=serving, replicas=replicas))
     return redirect("serving", project, name)
 
 
@@ -42,7 +42,7 @@ def pace(request: PageRequest, project: str, name: str) -> HttpResponse:
     form = PaceForm(request.POST)
     if _is_good(request, form):
         said = f"Updates of {name} go this way from now on."
-        _do(request, said, lambda: scaling.set_pace(access=found, serving=serving, **form.cleaned_data))
+        do(request, said, lambda: scaling.set_pace(access=found, serving=serving, **form.cleaned_data))
     return redirect("serving", project, name)
 
 
@@ -57,7 +57,7 @@ def canary(request: PageRequest, project: str, name: str) -> HttpResponse:
         if _is_good(request, form):
             percent = form.cleaned_data["percent"]
             said = f"The canary gets {percent} % of the requests."
-            _do(request, said, lambda: canaries.set_percent(access=found, serving=serving, percent=percent))
+            do(request, said, lambda: canaries.set_percent(access=found, serving=serving, percent=percent))
     elif request.htmx:
         context = {"access": found, "serving": serving, "calls": rollouts.calls_beside_canary(serving)}
         return render(request, "serving/_canary_calls.html", context)
@@ -69,7 +69,7 @@ def canary(request: PageRequest, project: str, name: str) -> HttpResponse:
 def promote(request: PageRequest, project: str, name: str) -> HttpResponse:
     found, serving = load(request, project, name, needs=Scope.WRITE)
     said = "The canary is the current revision now; the old replicas leave once it is there in full."
-    _do(request, said, lambda: canaries.promote(access=found, serving=serving))
+    do(request, said, lambda: canaries.promote(access=found, serving=serving))
     return redirect("serving", project, name)
 
 
@@ -84,7 +84,7 @@ def withdraw(request: PageRequest, project: str, name: str) -> HttpResponse:
 
 def _withdraw(request: PageRequest, found: Access, serving: Serving) -> HttpResponse:
     said = "The canary is withdrawn; its replicas finish what they do and end."
-    _do(request, said, lambda: canaries.withdraw(access=found, serving=serving))
+    do(request, said, lambda: canaries.withdraw(access=found, serving=serving))
     return redirect("serving", found.project.name, serving.name)
 
 
@@ -94,12 +94,3 @@ def _is_good(request: PageRequest, form: forms.Form) -> bool:
         label = form.fields[name].label or name.replace("_", " ").capitalize()
         messages.error(request, f"{label}: {' '.join(map(str, errors))}")
     return form.is_valid()
-
-
-def _do(request: PageRequest, said: str, act: Act) -> None:
-    try:
-        act()
-    except ServingError as error:
-        messages.error(request, str(error))
-    else:
-        messages.success(request, said)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.conf import LazySettings
 from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -165,3 +166,16 @@ def test_the_pepper_follows_the_secret_key(settings) -> None:
     before = keys.pepper()
     settings.SECRET_KEY = "another"
     assert keys.pepper() != before
+
+
+def test_a_key_may_have_a_limit_within_that_of_the_installation(
+    people: People, browser_of: Callable[[User], Client], settings: LazySettings
+) -> None:
+    browser = browser_of(people.bob)
+    form = {"name": "slow", "scopes": ["predict"], "days": "0", "requests_per_second": "5"}
+    assert "at most 5/s" in browser.post("/projects/garden/keys/", form).text
+    assert ApiKey.objects.get(name="slow").requests_per_second == 5
+    settings.KEY_RATE_LIMIT = 3
+    refused = browser.post("/projects/garden/keys/", form | {"name": "quick"})
+    assert "at most 3 requests per second" in refused.text
+    assert not ApiKey.objects.filter(name="quick").exists()

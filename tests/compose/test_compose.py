@@ -84,6 +84,38 @@ def test_what_replicas_share_a_network_with_holds_no_data(stack: Stack) -> None:
     assert services == {"web", "worker", "haproxy"}
 
 
+LOOK = """
+import sys, urllib.error, urllib.request
+for url in sys.argv[1:]:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            print(url, answer.status)
+    except urllib.error.HTTPError as error:
+        print(url, error.code)
+    except OSError:
+        print(url, "nobody")
+"""
+
+
+def test_a_replica_finds_its_documents_and_no_page_and_no_statistics(stack: Stack) -> None:
+    pages = [
+        f"http://web:{port}{path}"
+        for port in (8000, 8001)
+        for path in ("/", "/sign-in/", "/api/", "/health/")
+    ]
+    statistics = ["http://haproxy:8404/", "http://haproxy:8404/metrics"]
+    documents = "http://web:8001/replicas/demo-sums-1/predictors/1/"
+    output = stack.engine.containers.run(
+        stack.container("web").image,
+        ["python", "-c", LOOK, *pages, *statistics, documents],
+        network=stack.values["HOPYARD_REPLICA_NETWORK"],
+        remove=True,
+    )
+    found = dict(line.split(" ") for line in output.decode().splitlines())
+    assert found.pop(documents) == "401", "it asks for a serving's token there"
+    assert found == {url: "404" if ":8001" in url else "nobody" for url in [*pages, *statistics]}
+
+
 def test_redis_asks_for_the_password_and_shows_it_to_nobody(stack: Stack) -> None:
     redis = stack.container("redis")
     asked = redis.exec_run(["redis-cli", "ping"], environment={"REDISCLI_AUTH": ""}).output.decode()

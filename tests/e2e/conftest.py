@@ -117,6 +117,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     }
     settings = {
         "HOPYARD_BIND": f"127.0.0.1:{port}",
+        "HOPYARD_GATEWAY_STATS_BIND": f"127.0.0.1:{free_port()}",
         "HOPYARD_SERVING_PORTS": f"{FIRST_PORT + 500}-{FIRST_PORT + 999}",
         "NO_PROXY": "127.0.0.1",
     }

@@ -114,7 +114,7 @@ def test_the_whole_story_in_the_browser(page: Page, tmp_path: Path) -> None:
     page.goto("/projects/demo/servings/meadowsums/edit/")
     page.get_by_text("Advanced").click()
     page.get_by_label("Replicas", exact=True).fill("2")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     page.goto("/projects/demo/servings/meadowsums/")
     expect(page.get_by_text("2 of 2 replicas ready")).to_be_visible(timeout=SLOW)
 
@@ -140,7 +140,7 @@ def test_a_broken_script_shows_why_and_is_mended_by_an_edit(page: Page, tmp_path
     export(page, tmp_path / "v2", BROKEN)
     page.goto("/projects/demo/servings/meadowsums/edit/")
     page.get_by_label("Script", exact=True).select_option("Models/meadow/2/meadow_sums.py")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     page.goto("/projects/demo/servings/meadowsums/")
     page.get_by_role("button", name="Run").click()
     expect(badge(page)).to_have_text("Failed", timeout=SLOW)

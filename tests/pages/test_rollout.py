@@ -186,6 +186,17 @@ def test_an_update_shows_how_far_each_revision_is(
     assert '<progress value="1" max="1" aria-label="Ready replicas of revision 1">' in content
 
 
+def test_a_member_who_would_leave_the_containers_is_told_who_may(
+    running: Serving, bob: Pages, settings: LazySettings
+) -> None:
+    settings.DEPLOYER, settings.DEPLOYERS = "docker", ["docker", "local"]
+    form = {"script": SCRIPT, "deployer": "local", "expected_revision": "1"}
+    for button in ({}, {"check": "1"}, {"canary": "1", "canary_percent": "5"}):
+        answer = bob.post("servings/Iris/edit/", form | button)
+        assert b"Only an owner may have replicas run as processes of this machine" in answer.content
+    assert now(running).current.number == 1
+
+
 def test_an_exemption_is_asked_about_twice_and_shown_everywhere(
     running: Serving, alice: Pages, vera: Pages
 ) -> None:
@@ -218,3 +229,21 @@ def test_an_exemption_that_there_is_not_is_refused(running: Serving, alice: Page
     response = alice.post("servings/Iris/exemptions/", {"exemptions": ["host"], "confirmed": "1"})
     assert b"host is not one of the available choices" in response.content
     assert now(running).exemptions == []
+
+
+@pytest.mark.parametrize(
+    ("deployer", "network", "is_said"),
+    [
+        ("swarm", "published", True),
+        ("swarm", "attached", False),
+        ("docker", "published", False),
+        ("local", "published", False),
+    ],
+)
+def test_the_page_says_where_containers_are_not_kept_from_other_machines(
+    deployer: str, network: str, is_said: bool, running: Serving, alice: Pages, settings: LazySettings
+) -> None:
+    settings.DEPLOYER, settings.SWARM_NETWORK = deployer, network
+    for path in (OVERVIEW, f"{OVERVIEW}exemptions/"):
+        page = alice.get(path).content.decode()
+        assert ("with this exemption or without it" in page) == is_said, path

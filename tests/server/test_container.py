@@ -170,7 +170,7 @@ def test_a_platform_that_stays_away_is_a_named_failure(contain):
 def test_a_refusal_is_final(contain, platform):
     platform.on("GET", FILES_PATH, says(403, {"error": {"message": "This address is too old."}}))
     found = failure(contain(FILES_URL=platform.url + FETCHING))
-    assert (found["code"], len(platform.requests)) == ("FilesRefused", 1)
+    assert (found["code"], len(platform.requests)) == ("FilesWithheld", 1)
     assert "too old" in found["evidence"]
 
 
@@ -241,7 +241,7 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, text: bytes = b"") -> bytes
     ],
 )
 def test_only_files_inside_are_unpacked(bad, tmp_path):
-    with pytest.raises(Failure, match="FilesRefused"):
+    with pytest.raises(Failure, match="FilesWithheld"):
         unpack(io.BytesIO(bad), {"artifact": tmp_path / "artifact"})
     assert not list(tmp_path.rglob("passwd"))
     assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []

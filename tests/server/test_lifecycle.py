@@ -96,6 +96,21 @@ def test_the_shared_port_is_joined_only_when_ready(serve, tmp_path, free_port):
     assert httpx.get(f"http://127.0.0.1:{free_port}/v2/health/live").status_code == 200
 
 
+def test_the_shared_port_is_joined_later_where_a_file_has_to_be_there(serve, tmp_path, free_port):
+    file = tmp_path / "port"
+    serve(SHARED_PORT=free_port, SHARED_FILE=file).ready()
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://127.0.0.1:{free_port}/v2/health/live")
+    file.touch()
+    eventually(lambda: file.read_text() == "joined")
+    assert httpx.get(f"http://127.0.0.1:{free_port}/v2/health/live").status_code == 200
+
+
+def test_a_server_that_waits_for_that_file_can_be_stopped(serve, tmp_path, free_port):
+    server = serve(SHARED_PORT=free_port, SHARED_FILE=tmp_path / "port").ready()
+    assert server.terminate() == 0
+
+
 def test_replicas_share_a_port_and_one_leaves_without_losing_a_request(serve, free_port):
     script = "import os\nclass Predict:\n    def predict(self, inputs):\n        return os.getpid()\n"
     servers = [serve(script, SHARED_PORT=free_port).ready() for _ in range(2)]

@@ -345,6 +345,19 @@ def test_the_shared_port_is_joined_when_a_worker_is_ready(serve, tmp_path):
     assert server.terminate() == 0
 
 
+def test_the_shared_port_is_joined_later_where_a_file_has_to_be_there(serve, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    file = tmp_path / "port"
+    server = serve(WHO, WORKERS=2, SHARED_PORT=port, SHARED_FILE=file).ready()
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://127.0.0.1:{port}/v2/health/live")
+    file.touch()
+    eventually(lambda: file.read_text() == "joined")
+    assert httpx.get(f"http://127.0.0.1:{port}/v2/health/ready").status_code == 200
+    assert server.terminate() == 0
+
+
 def test_class_arguments_reach_a_script_that_is_loaded_before_the_fork(serve):
     server = serve(
         """

@@ -195,6 +195,35 @@ def first(
     return Revision.objects.get()
 
 
+@pytest.mark.parametrize(
+    ("asked", "field", "known"),
+    [
+        ({"variables": {"A": "1"}}, "variables", "env"),
+        ({"exemptions": ["egress"]}, "exemptions", "env"),
+        ({"resources": {"memory": 2048}}, "resources.memory", "memory_mb"),
+        ({"transformer_resources": {"gpus": 1}}, "transformer_resources.gpus", "memory_mb"),
+        ({"batching": {"size": 1}}, "batching.size", "max_batch_size"),
+    ],
+)
+def test_a_field_that_there_is_not_is_refused_with_those_there_are(
+    asked: dict[str, object], field: str, known: str, first: Revision, api: APIClient
+) -> None:
+    whole = {"name": "rose", "script": first.script_path}
+    canary = {"percent": 10, "replicas": 1}
+    for answer in (
+        api.patch(IRIS, {"replicas": 3, **asked}, format="json"),
+        api.put(IRIS, {"script": first.script_path, **asked}, format="json"),
+        api.post("/api/projects/garden/servings/", whole | asked, format="json"),
+        api.post(f"{IRIS}canary/", canary | asked, format="json"),
+    ):
+        assert answer.status_code == 400, answer.json()
+        (sentence,) = answer.json()["error"]["fields"][field]
+        assert f"There is no field {field.rsplit('.', maxsplit=1)[-1]}; there are " in sentence
+        assert known in sentence
+    assert first.serving.revisions.count() == 1
+    assert not Serving.objects.filter(name="rose").exists()
+
+
 def test_a_roll_back_is_a_new_revision_equal_to_the_old_one_in_every_field(
     first: Revision, api: APIClient, export: Callable[..., ModelVersion]
 ) -> None:
@@ -228,7 +257,8 @@ def test_a_roll_back_is_a_new_revision_equal_to_the_old_one_in_every_field(
     before = {name: value for name, value in vars(first).items() if name not in own}
     assert {name: value for name, value in vars(newest).items() if name not in own} == before
     same = {name for name in before if before[name] == getattr(edited, name)}
-    assert same == {"serving_id", "created_by_id"}, "the edit changed every column but these"
+    kept = {"serving_id", "created_by_id", "exemptions"}  # the last is the serving's own
+    assert same == kept, "the edit changed every column but these"
     assert api.post(f"{IRIS}revisions/9/rollback/").status_code == 404
 
 
@@ -364,6 +394,7 @@ def test_settings_and_snapshot_agree_on_what_a_revision_is() -> None:
         "created_at",
         "preflight_id",
         "overridden_by_id",
+        "exemptions",  # a copy has those its serving has by then
     }
     assert set(module.COPIED) <= set(vars(Settings(name="x", script="y")))
 

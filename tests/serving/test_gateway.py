@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.test import Client
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
 
 from accounts.access import Access
+from accounts.models import ApiKey, Project
+from config.gateway import GatewayMiddleware
 from models_registry.models import ModelVersion
 from serving import services
-from serving.models import Replica, Serving
+from serving.models import Replica, Revision, Serving
 from serving.settings import Settings
 from serving.states import ReplicaState
 from tests.client.scripted import Scripted, drops, running, says, says_raw
@@ -210,3 +213,118 @@ def test_a_replica_that_drops_the_request_is_asked_once_more(caller: Client, rep
     refused = caller.post(PREDICT, b"{}", content_type="application/json")
     assert (refused.status_code, refused.json()["code"]) == (502, "NoReplica")
     assert len(replica.requests) == 4
+
+
+def test_the_platforms_log_says_nothing_of_answers_that_are_no_faults_of_its_own(
+    caller: Client, serving: Serving, replica: Scripted, caplog: pytest.LogCaptureFixture
+) -> None:
+    replica.on("POST", "/v1/models/iris:predict", says(500, {"error": "ValueError: a fault of the script"}))
+    assert caller.post(PREDICT, "{}", content_type="application/json").status_code == 500
+    Replica.objects.update(state=ReplicaState.STARTING)
+    Serving.objects.update(wanted_replicas=1)
+    answer = caller.post(PREDICT, "{}", content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (503, "Starting")
+    assert caplog.text == ""
+
+
+def test_replicas_that_are_gone_are_told_in_the_platforms_log(
+    caller: Client, replica: Scripted, caplog: pytest.LogCaptureFixture
+) -> None:
+    Replica.objects.update(address="127.0.0.1:9")
+    assert caller.post(PREDICT, "{}", content_type="application/json").status_code == 502
+    assert "Bad Gateway" in caplog.text
+
+
+def test_a_keys_limit_holds_for_each_second(caller: Client, replica: Scripted) -> None:
+    ApiKey.objects.update(requests_per_second=2)
+    replica.on("POST", "/v1/models/iris:predict", says(200, {}))
+    answers = [caller.post(PREDICT, b"{}", content_type="application/json") for _ in range(8)]
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert len(refused) >= 4  # the eight may fall into two seconds
+    assert (refused[0]["Retry-After"], refused[0].json()["code"]) == ("1", "TooManyRequests")
+
+
+def test_the_installations_limit_is_for_keys_without_one(
+    caller: Client, replica: Scripted, settings: LazySettings
+) -> None:
+    settings.KEY_RATE_LIMIT = 1
+    replica.on("POST", "/v1/models/iris:predict", says(200, {}))
+
+    def refusals() -> int:
+        answers = [caller.post(PREDICT, b"{}", content_type="application/json") for _ in range(5)]
+        return sum(answer.status_code == 429 for answer in answers)
+
+    assert refusals() >= 3
+    ApiKey.objects.update(requests_per_second=1000)
+    assert refusals() == 0
+
+
+@pytest.mark.parametrize("host", ["iris.garden.example.test", "IRIS-Garden.example.test:8000"])
+def test_a_host_below_the_domain_names_a_serving(
+    host: str, caller: Client, replica: Scripted, settings: LazySettings
+) -> None:
+    settings.GATEWAY_DOMAIN = "example.test"
+    settings.ALLOWED_HOSTS = [".example.test", "hop.example.test", "testserver"]
+    replica.then(says(200, {"so": 1}))
+    answer = caller.post(
+        "/v1/models/iris:predict?a=1", b"{}", content_type="application/json", headers={"host": host}
+    )
+    assert answer.json() == {"so": 1}
+    assert replica.calls == ["POST /v1/models/iris:predict?a=1"]
+    missing = caller.post(
+        "/v1/models/x", b"{}", headers={"host": "rose.garden.example.test"}, content_type="a/b"
+    )
+    assert (missing.status_code, missing.json()["code"]) == (404, "NotFound")
+    assert caller.get("/health/", headers={"host": "hop.example.test"}).status_code == 200
+
+
+def test_underscores_of_a_project_are_hyphens_in_a_host(
+    caller: Client, replica: Scripted, settings: LazySettings
+) -> None:
+    settings.GATEWAY_DOMAIN = "example.test"
+    settings.ALLOWED_HOSTS = [".example.test"]
+    Project.objects.filter(name="garden").update(name="gar_den")
+    replica.then(says(200, {}), says(200, {}))
+    for host in ("iris.gar-den.example.test", "iris-gar-den.example.test"):
+        assert caller.get("/v2/models/iris", headers={"host": host}).status_code == 200
+
+
+def test_a_canary_gets_exactly_its_part(
+    caller: Client, serving: Serving, replica: Scripted, settings: LazySettings
+) -> None:
+    canary = Scripted()
+    for each in (replica, canary):
+        each.on("POST", "/v1/models/iris:predict", says(200, {}))
+    with running(canary):
+        copy = Revision.objects.get(serving=serving)
+        copy.pk, copy.number = None, 2
+        copy.save()
+        Serving.objects.update(canary=copy, canary_percent=25)
+        Replica.objects.create(
+            serving=serving,
+            name="r2-0-1",
+            revision=2,
+            slot=0,
+            attempt=1,
+            state=ReplicaState.READY,
+            address=canary.url.removeprefix("http://"),
+        )
+        for _ in range(100):
+            assert caller.post(PREDICT, b"{}", content_type="application/json").status_code == 200
+        assert (len(replica.requests), len(canary.requests)) == (75, 25)
+
+
+def test_behind_a_gateway_its_last_word_on_the_webs_socket_is_the_callers_address(
+    rf: RequestFactory, settings: LazySettings
+) -> None:
+    seen: list[str] = []
+
+    def view(request: HttpRequest) -> HttpResponse:
+        seen.append(request.META["REMOTE_ADDR"])
+        return HttpResponse()
+
+    passed = "6.6.6.6, 10.1.2.3"
+    for settings.BEHIND_GATEWAY in (False, True):
+        for peer in ("", "172.18.0.9"):  # the socket, and the address at which replicas reach the web
+            GatewayMiddleware(view)(rf.get("/", HTTP_X_FORWARDED_FOR=passed, REMOTE_ADDR=peer))
+    assert seen == ["", "172.18.0.9", "10.1.2.3", "172.18.0.9"]

@@ -1,4 +1,4 @@
-"""Settings saved before batching had modes keep their meaning, and can go back."""
+"""What was saved before a change of the tables keeps its meaning; the batching modes can go back."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -47,3 +47,13 @@ def test_batching_is_converted_both_ways() -> None:
 
     assert found(migrate(BEFORE)) == {"auto": False, "on": True, "off": False}
     assert found(migrate(AFTER)) == {"auto": "off", "on": "on", "off": "off"}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("_migrated_afterwards", "modes")
+def test_revisions_there_are_take_the_exemptions_of_their_serving() -> None:
+    Serving.objects.filter(name="on").update(exemptions=["egress"])
+    migrate(("serving", "0004_containers"))
+    revisions = migrate(("serving", "0005_exemptions_of_revisions")).objects
+    found = dict(revisions.values_list("serving__name", "exemptions"))
+    assert found == {"auto": [], "on": ["egress"], "off": []}

@@ -1,10 +1,12 @@
 """Where replicas in containers reach the platform, and what their specifications say of it."""
 
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import docker
@@ -16,7 +18,8 @@ from serving.models import Serving
 from serving.replica_documents import tokens
 from serving.states import Component
 from tests.engine import docker_engine  # noqa: F401 - a fixture
-from worker import control, specs
+from tests.waiting import eventually
+from worker import control, specs, supervisor
 from worker import preflight as making
 from worker.deployers import engine
 from worker.deployers.base import DeployerError, File, RevisionSpec
@@ -32,8 +35,9 @@ def network(docker_engine: docker.DockerClient, settings: LazySettings) -> Itera
     settings.DEPLOYERS = ["local", "docker"]
     settings.CONTROL_PORT = 18_431
     yield name
-    engine.client(settings.DOCKER_URL).close()
+    engine.lister(settings.DOCKER_URL).close()
     engine.client.cache_clear()
+    control.gateways.forget()
     for found in docker_engine.networks.list(names=[name]):
         found.remove()
 
@@ -97,6 +101,43 @@ def test_an_engine_that_is_away_is_said_and_not_remembered(settings: LazySetting
         control.base()
 
 
+@pytest.fixture
+def web() -> Iterator[supervisor.Program]:
+    """Stands for the web: it says where it was told to listen, and lives."""
+    script = "import sys, time; print(sys.argv[1:], flush=True); time.sleep(600)"
+    program = supervisor.Program("web", [sys.executable, "-c", script])
+    program.start()
+    yield program
+    program.stop()
+
+
+def test_the_web_listens_once_the_engine_is_there(
+    network: str, web: supervisor.Program, settings: LazySettings
+) -> None:
+    url, settings.DOCKER_URL = settings.DOCKER_URL, "unix:///nonexistent/docker.sock"
+    web.also_at = control.bind()
+    supervisor.follow_network([web])
+    first = web.process
+    assert (web.also_at, control.moved(None)) == (None, None)
+    settings.DOCKER_URL = url
+    supervisor.follow_network([web])
+    assert f"http://{web.also_at}" == control.base()
+    assert web.process is not None
+    assert web.process is not first
+    told = Path(f"/proc/{web.process.pid}/cmdline")
+    eventually(lambda: web.also_at in told.read_bytes().decode().split("\0"))
+    last = web.process
+    supervisor.follow_network([web])
+    assert web.process is last, "it is not disturbed while nothing changes"
+
+
+def test_an_engine_that_goes_away_takes_no_address_away(settings: LazySettings) -> None:
+    settings.CONTROL_URL = ""
+    settings.DEPLOYERS = ["docker"]
+    settings.DOCKER_URL = "unix:///nonexistent/docker.sock"
+    assert control.moved("172.19.0.1:8001") is None
+
+
 def contents(share: RevisionSpec) -> tokens.Contents:
     return tokens.read(parse_qs(urlsplit(share.files_url).query)["token"][0])
 
@@ -117,9 +158,8 @@ def test_a_replica_in_a_container_is_told_where_its_documents_are(
 def test_a_preflight_in_a_container_fetches_its_files_and_logs_nothing(
     create: Callable[..., Serving], settings: LazySettings
 ) -> None:
-    made = create()
     settings.CONTROL_URL, settings.DEPLOYER = "http://web:8000", "docker"
-    preflight = made.current.preflight
+    preflight = create().current.preflight
     assert preflight is not None
     (share,) = making._spec(preflight, preflights.revision_of(preflight)).revisions
     assert contents(share).artifact == share.artifact

@@ -24,8 +24,9 @@ from serving.settings import Settings
 from serving.states import Status
 from tests.conftest import People
 from tests.waiting import eventually
-from worker import preflight
-from worker.deployers.base import Deployer
+from worker import installed, preflight
+from worker.deployers.base import Deployer, DeployerError, ReplicaStatus, ServingSpec
+from worker.deployers.several import SeveralDeployers
 
 SUMS = "class Predict:\n    def predict(self, inputs):\n        return [sum(row) for row in inputs]\n"
 NAMES = [
@@ -188,6 +189,81 @@ def test_red_for_a_cause_from_outside_is_not_held_against_the_next(
     Preflight.objects.update(state=Preflight.State.FAILED, checks=lost)
     wanted = services.with_changes(serving, {})
     assert services.check(access=owner, wanted=wanted, serving=serving).state == Preflight.State.WAITING
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "CannotBeScheduled",
+        "EngineRefused",
+        "FilesUnreachable",
+        "GpuMissing",
+        "ImageMissing",
+        "NetworkOpen",
+        "NodeDown",
+    ],
+)
+def test_red_for_a_cause_from_outside_is_checked_anew_at_the_next_start(
+    code: str, create: Create, owner: Access, settle: Settle
+) -> None:
+    serving = create(SUMS)
+    broken = [{"name": "start", "state": "failed", "sentence": "No.", "code": code, "evidence": ""}]
+    Preflight.objects.update(state=Preflight.State.FAILED, checks=broken)
+    services.start(access=owner, serving=serving)
+    assert Preflight.objects.get().state == Preflight.State.WAITING
+    assert settle().status == Status.RUNNING
+    assert Preflight.objects.get().state == Preflight.State.PASSED
+
+
+class Away:
+    """A deployer whose engine cannot be reached."""
+
+    def status(self, name: str) -> list[ReplicaStatus]:
+        raise DeployerError("EngineUnreachable", "The Docker engine does not answer; start it.")
+
+    def apply(self, spec: ServingSpec) -> None:
+        self.status(spec.name)
+
+    def remove(self, name: str) -> None:
+        self.status(name)
+
+    def logs(self, name: str, replica: str, since: object = None) -> list[str]:
+        self.status(name)
+        return []
+
+
+def test_a_check_waits_for_an_engine_that_cannot_be_reached_and_then_goes_on(
+    create: Create, finish: Finish
+) -> None:
+    found = of(create(SUMS))
+    away = SeveralDeployers({"local": Away()})
+    for _ in range(3):
+        assert not preflight.step(found.pk, away)
+    found.refresh_from_db()
+    assert found.state == Preflight.State.RUNNING
+    assert found.started_at is None, "it takes nobody's turn meanwhile"
+    assert found.checks[-1]["state"] == "running"
+    assert found.checks[-1]["sentence"] == "The Docker engine does not answer; start it."
+    finish(found)
+    assert found.state == Preflight.State.PASSED
+
+
+def test_a_check_that_has_ended_is_read_once_its_engine_is_back(create: Create, finish: Finish) -> None:
+    found = of(create("import nothing_of_that_name\n" + SUMS))
+    away = SeveralDeployers({"local": Away()})
+    preflight.step(found.pk, installed.deployer())
+    assert not preflight.step(found.pk, away)
+    assert finish(found)["imports"]["code"] == "DependencyMissing"
+
+
+def test_an_engine_that_is_away_is_no_matter_for_checks_that_are_made_elsewhere(
+    create: Create, deployer: Deployer
+) -> None:
+    found = of(create(SUMS))
+    both = SeveralDeployers({**deployer.deployers, "docker": Away()})  # type: ignore[attr-defined]
+    eventually(lambda: preflight.step(found.pk, both), seconds=40, what="the end of a pre-flight")
+    found.refresh_from_db()
+    assert found.state == Preflight.State.PASSED
 
 
 def test_no_file_of_the_model_takes_the_place_of_a_module_of_the_server(

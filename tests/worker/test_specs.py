@@ -4,8 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
+from accounts.access import Access
 from hopyard.server import config
+from serving import canaries, exempting
 from serving.models import Serving
+from serving.states import Component
 from worker import specs
 
 
@@ -33,3 +36,30 @@ def test_left_alone_it_decides_for_itself(
     seen = read(create(), monkeypatch)
     assert (seen.batching, seen.max_latency, seen.max_concurrency) == ("auto", 0, 1)
     assert seen.class_name == ""
+
+
+def test_an_old_revision_is_healed_with_what_it_was_given_and_no_more(
+    create: Callable[..., Serving], owner: Access, settings
+) -> None:
+    settings.DEPLOYER, settings.DEPLOYERS = "docker", ["docker"]
+    settings.CONTROL_URL = "http://platform:8001"
+    made = create()
+    exempting.set_exemptions(access=owner, serving=made, exemptions={"root-user"})
+    made.refresh_from_db()
+    slots = ((Component.PREDICTOR, 0),)
+    shares = specs.serving_spec(made, {1: slots, 2: slots}).revisions
+    assert [share.exemptions for share in shares] == [frozenset(), {"root-user"}]
+
+
+def test_a_canary_on_this_machine_keeps_off_the_servings_port(
+    create: Callable[..., Serving], owner: Access
+) -> None:
+    made = create()
+    canary = canaries.begin(access=owner, serving=made, changes={"cores": 2.0}, percent=0)
+    slots = ((Component.PREDICTOR, 0),)
+
+    def joining(serving: Serving) -> list[bool]:
+        return [share.joins_port for share in specs.serving_spec(serving, {1: slots, 2: slots}).revisions]
+
+    assert joining(canary) == [True, False]
+    assert joining(canaries.promote(access=owner, serving=canary)) == [True, True]

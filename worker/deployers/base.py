@@ -32,12 +32,18 @@ TRANSFORMER = "transformer"
 
 
 class DeployerError(Exception):
-    """The deployer could not do it; `code` is one of the failure codes users see."""
+    """The deployer could not do it; `code` is one of the failure codes users see. What `may_pass` says nothing of the
+    revision that was to be started, and `revision` is that one, where it is known.
+    """
 
-    def __init__(self, code: str, reason: str) -> None:
+    def __init__(
+        self, code: str, reason: str, *, may_pass: bool = False, revision: int | None = None
+    ) -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
+        self.may_pass = may_pass
+        self.revision = revision
 
 
 class Phase(StrEnum):
@@ -61,8 +67,9 @@ class RevisionSpec:
 
     `artifact` is the sha256 of `manifest`, the canonical list of `files`; `python` runs the replica. A predictor has
     a script, and a transformer too if both are to run in one process; a component "transformer" has only that, and
-    reads the addresses of its predictors from a file. `is_front` says that callers come to it, on the serving's port,
-    and `knows_example` that the stored input example is what it is asked, which is not so behind a transformer.
+    reads the addresses of its predictors from a file. `is_front` says that callers come to it, on the serving's port
+    too once an apply says `joins_port`, and `knows_example` that the stored input example is what it is asked, which is
+    not so behind a transformer.
 
     `deployer` names the one that is to run it. A container runs `image` instead of `python`; where it shares no disk
     with the platform it fetches its files from `files_url`, which is good for a few minutes, and reads documents below
@@ -79,6 +86,7 @@ class RevisionSpec:
     transformer: File | None = None
     component: str = PREDICTOR
     is_front: bool = True
+    joins_port: bool = True
     knows_example: bool = True
     predictors_file: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -128,9 +128,9 @@ def parsed(text: bytes) -> dict[str, Any]:
     """The JSON object in bytes that a replica itself wrote; anything else counts as nothing."""
     try:
         found = json.loads(text)
+        return _clean(found) if isinstance(found, dict) else {}
     except (ValueError, RecursionError):
         return {}
-    return _clean(found) if isinstance(found, dict) else {}
 
 
 def _bytes(path: Path) -> bytes:

@@ -67,7 +67,8 @@ class DockerDeployer:
                 elif each.state == "created":  # by a worker that was ended before it could start it
                     self._start(each.id, wants_egress=self._wants_egress(spec, each))
             for start in plan.starting:
-                self._launch(spec, start, found)
+                with engine.in_words(self.url, start.share.revision):
+                    self._launch(spec, start, found)
             self._forget_old(spec.name)
 
     def status(self, name: str) -> list[ReplicaStatus]:
@@ -104,7 +105,7 @@ class DockerDeployer:
 
     def _found(self, name: str) -> list[Container]:
         labels = containers.mine(self.installation, name)
-        return docker_state.found(self._client, labels, self.networks.internal)
+        return docker_state.found(engine.lister(self.url), labels, self.networks.internal)
 
     def _launch(self, spec: ServingSpec, start: Start, found: list[Container]) -> None:
         networks.ensure(self._client, self.networks.internal, is_internal=True)

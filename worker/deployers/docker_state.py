@@ -12,6 +12,7 @@ import docker
 from worker.deployers import containers, directories, engine, output
 from worker.deployers.base import Exit, Phase, ReplicaStatus
 from worker.deployers.containers import Identity
+from worker.deployers.engine_words import code_or_signal, time
 
 STOPPING = ".stopping."
 ENDED = {"exited", "dead"}
@@ -93,13 +94,13 @@ def end(url: str, container: str) -> Exit:
     """How a container ended, which does not change any more."""
     client = engine.client(url)
     state = client.inspect_container(container)["State"]
-    code, number = _code_or_signal(state["ExitCode"])
+    code, number = code_or_signal(state["ExitCode"])
     return Exit(
         code=code,
         signal=number,
         out_of_memory=bool(state["OOMKilled"]) and number == signal.SIGKILL,
         failure=output.read_report(lines(client, container, tail=REPORT_LINES)),
-        at=_time(state["FinishedAt"]),
+        at=time(state["FinishedAt"]),
     )
 
 
@@ -117,15 +118,3 @@ def lines(
     asked = since.timestamp() if since else None
     written = client.logs(container, timestamps=True, since=asked, tail="all" if tail is None else tail)
     return output.since(output.timed_lines(written), since)
-
-
-def _code_or_signal(status: int) -> tuple[int | None, int | None]:
-    """A container's init ends with 128 and the number of the signal that ended its child."""
-    if status - 128 in set(signal.Signals):
-        return None, status - 128
-    return status, None
-
-
-def _time(text: str) -> datetime:
-    """The engine writes nine digits after the point."""
-    return datetime.fromisoformat(text.removesuffix("Z")[:26]).replace(tzinfo=UTC)

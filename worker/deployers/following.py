@@ -15,7 +15,7 @@ import requests
 import urllib3
 
 from worker.deployers import containers
-from worker.deployers.output import MARK
+from worker.deployers.output import MARK, before_report
 from worker.deployers.runner import LONGEST_LINE
 from worker.deployers.swarm_tasks import is_placeholder
 
@@ -131,9 +131,18 @@ def joined(frames: Iterator[tuple[int, bytes]]) -> Iterator[Line]:
         line = Line(begun.time, begun.text + text.removesuffix(b"\n").removesuffix(b"\r"))
         if not text.endswith(b"\n") and len(line.text) < LONGEST_LINE:
             open_[stream] = line
-        elif REPORT not in line.text:
-            yield line
-    yield from (line for line in open_.values() if REPORT not in line.text)
+        else:
+            yield from _own(line)
+    for line in open_.values():
+        yield from _own(line)
+
+
+def _own(line: Line) -> Iterator[Line]:
+    """The line without a report at its end; nothing if that was all."""
+    if REPORT not in line.text:
+        yield line
+    elif rest := before_report(line.text.decode(errors="surrogateescape")):
+        yield Line(line.time, rest.encode(errors="surrogateescape"))
 
 
 def _frames(source: Source) -> Iterator[tuple[int, bytes]]:

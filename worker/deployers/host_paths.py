@@ -25,7 +25,7 @@ def on_host(path: Path, mounts: Mapping[str, str]) -> str:
         f"{path} is in this worker's container alone, so that no other container can mount it; put it on a volume, "
         "or say in HOPYARD_HOST_PATHS where it lies on the host."
     )
-    raise DeployerError("PathNotShared", reason)
+    raise DeployerError("PathNotShared", reason, may_pass=True)
 
 
 def own_mounts(client: docker.APIClient) -> dict[str, str]:

@@ -13,13 +13,13 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from worker.deployers import directories, files
+from worker.deployers import directories, files, joining
 from worker.deployers.base import (
     DeployerError,
     File,
@@ -53,6 +53,7 @@ class LocalDeployer:
                 for slot in share.slots
             }
             unseen: set[Place] = set()
+            joining.allow(self._joining(spec, wanted))
             for directory in self._directories(spec.name):
                 replica = directories.read(directory)
                 if replica.phase == Phase.EXITED:
@@ -122,6 +123,8 @@ class LocalDeployer:
         shutil.rmtree(directory, ignore_errors=True)
         files.mirror(artifact, work)
         (directory / "manifest.json").write_bytes(share.manifest)
+        if share.is_front and share.joins_port:
+            joining.file_of(directory).touch()
         directories.write(directory / "spec.json", self._runner_spec(spec, share, directory, artifact))
         try:
             subprocess.run(
@@ -135,6 +138,15 @@ class LocalDeployer:
     def _attempts(self, name: str, place: Place) -> list[Path]:
         """The directories of the replicas that a slot has had, oldest first."""
         return [path for path in self._directories(name) if directories.parse(path.name)[:3] == place]
+
+    def _joining(self, spec: ServingSpec, wanted: Mapping[Place, RevisionSpec]) -> Iterator[Path]:
+        """The directories of the replicas that live, stay, and have to be on the serving's port."""
+        for directory in self._directories(spec.name):
+            replica = directories.read(directory)
+            share = wanted.get(directories.place_of(replica))
+            is_kept = replica.phase == Phase.ALIVE and replica.name not in spec.unwanted
+            if is_kept and share is not None and share.is_front and share.joins_port:
+                yield directory
 
     def _runner_spec(
         self, spec: ServingSpec, share: RevisionSpec, directory: Path, artifact: Path
@@ -159,7 +171,11 @@ class LocalDeployer:
             "PYTHONUNBUFFERED": "1",
         }
         if share.is_front:
-            environment |= {"HOPYARD_SHARED_HOST": spec.host, "HOPYARD_SHARED_PORT": str(spec.port)}
+            environment |= {
+                "HOPYARD_SHARED_HOST": spec.host,
+                "HOPYARD_SHARED_PORT": str(spec.port),
+                "HOPYARD_SHARED_FILE": str(joining.file_of(directory)),
+            }
         if share.predictors_file is not None:
             environment["HOPYARD_PREDICTORS_FILE"] = str(share.predictors_file)
         environment |= _scripts(directory / "work", share)

@@ -34,7 +34,7 @@ def ensure(client: docker.APIClient, name: str, *, is_internal: bool) -> None:
             f"The network {name} leads to other machines, and replicas may not reach them; remove it, so that it is "
             "made anew, or name another in HOPYARD_REPLICA_NETWORK."
         )
-        raise DeployerError("NetworkOpen", reason)
+        raise DeployerError("NetworkOpen", reason, may_pass=True)
 
 
 def join(client: docker.APIClient, container: str, name: str) -> None:

@@ -11,6 +11,7 @@ from worker.deployers import directories
 LARGEST_REPORT = 1024 * 1024
 MARK = "::hopyard-report::"
 REPORT = re.compile(MARK + r" (?:([0-9]{1,6})/([0-9]{1,6}) )?([A-Za-z0-9+/=]*)\s*$")
+AT_A_TIME = re.compile(r"(?:[0-9-]{10}T[0-9:.]+Z ?)?")
 TIMED = re.compile(r"([0-9-]{10}T[0-9:]{8})(?:\.([0-9]{1,9}))?Z ?(.*)", re.DOTALL)
 
 
@@ -60,4 +61,16 @@ def _document(parts: list[str]) -> dict[str, Any]:
 
 
 def without_reports(lines: Iterable[str]) -> list[str]:
-    return [line for line in lines if MARK not in line]
+    """What the script wrote, also of a line that it left unfinished before a report."""
+    own = []
+    for line in lines:
+        rest = before_report(line)
+        if rest == line or not AT_A_TIME.fullmatch(rest):
+            own.append(rest)
+    return own
+
+
+def before_report(line: str) -> str:
+    """A line without the report that it ends with, if it does: another program may have begun the line."""
+    found = REPORT.search(line) if MARK in line else None
+    return line[: found.start()] if found else line

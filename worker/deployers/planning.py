@@ -37,6 +37,7 @@ def plan(spec: ServingSpec, replicas: Iterable[ReplicaStatus]) -> Plan:
     """
     wanted = {(each.revision, each.component, slot): each for each in spec.revisions for slot in each.slots}
     used = set(spec.ended)
+    leaving = spec.unwanted | spec.ended  # an ended one that somebody started again takes nobody's place
     unseen: set[Place] = set()
     ending: list[str] = []
     for replica in replicas:
@@ -44,7 +45,7 @@ def plan(spec: ServingSpec, replicas: Iterable[ReplicaStatus]) -> Plan:
         used.add(replica.name)
         if replica.phase == Phase.EXITED:
             unseen |= set() if _is_known(replica, spec) else {place}
-        elif replica.phase == Phase.ALIVE and replica.name not in spec.unwanted and place in wanted:
+        elif replica.phase == Phase.ALIVE and replica.name not in leaving and place in wanted:
             del wanted[place]
         elif replica.phase == Phase.ALIVE:
             ending.append(replica.name)

@@ -1,4 +1,4 @@
-"""Several deployers as one: each runs the revisions that name it, and all are asked what there is."""
+"""Several deployers as one: each runs the revisions that name it, and all that may know are asked what there is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ class PartlySeen(DeployerError):
 
     def __init__(self, seen: list[ReplicaStatus], failures: Mapping[str, DeployerError]) -> None:
         first = next(iter(failures.values()))
-        super().__init__(first.code, first.reason)
+        super().__init__(first.code, first.reason, may_pass=first.may_pass)
         self.seen = seen
         self.blind = frozenset(failures)
 
@@ -25,6 +25,12 @@ class SeveralDeployers:
     """`deployers` by the names that revisions give them."""
 
     deployers: Mapping[str, Deployer]
+
+    def only(self, *names: str) -> "SeveralDeployers":
+        """The same without the others, for what is no matter of theirs; all of them if there is none of some name."""
+        if not self.deployers.keys() >= set(names):
+            return self
+        return SeveralDeployers({name: each for name, each in self.deployers.items() if name in names})
 
     def apply(self, spec: ServingSpec) -> None:
         """Every deployer gets its share, so that what a serving left behind at another one ends there."""
@@ -59,11 +65,26 @@ class SeveralDeployers:
         return found
 
     def remove(self, name: str) -> None:
-        for deployer in self.deployers.values():
-            deployer.remove(name)
+        """Raises PartlySeen, once the others have removed theirs, if some deployer cannot be reached."""
+        failures: dict[str, DeployerError] = {}
+        for label, deployer in self.deployers.items():
+            try:
+                deployer.remove(name)
+            except DeployerError as error:
+                if error.code not in UNREACHABLE:
+                    raise
+                failures[label] = error
+        if failures:
+            raise PartlySeen([], failures)
 
     def logs(self, name: str, replica: str, since: datetime | None = None) -> list[str]:
+        failure = None
         for deployer in self.deployers.values():
-            if lines := deployer.logs(name, replica, since):
-                return lines
+            try:
+                if lines := deployer.logs(name, replica, since):
+                    return lines
+            except DeployerError as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
         return []

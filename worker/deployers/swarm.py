@@ -66,7 +66,8 @@ class SwarmDeployer:
                 if each.identity.name in plan.ending:
                     self._tell_to_end(each)
             for start in plan.starting:
-                self._launch(spec, start)
+                with engine.in_words(self.url, start.share.revision):
+                    self._launch(spec, start)
             self._forget_old(found)
 
     def status(self, name: str) -> list[ReplicaStatus]:
@@ -104,11 +105,12 @@ class SwarmDeployer:
     def _found(self, name: str) -> list[Sight]:
         """The replicas of a serving, those of an older revision, slot and attempt first."""
         mine = [f"{label}={value}" for label, value in containers.mine(self.installation, name).items()]
-        listed = self._client.services(filters={"label": mine})
+        asked: Any = engine.lister(self.url)
+        listed = asked.services(filters={"label": mine})
         if not listed:
             return []
-        tasks = self._client.tasks(filters={"service": [each["ID"] for each in listed]})
-        nodes = swarm_tasks.read_nodes(self._client.nodes())
+        tasks = asked.tasks(filters={"service": [each["ID"] for each in listed]})
+        nodes = swarm_tasks.read_nodes(asked.nodes())
         found = [swarm_tasks.read(each, tasks, nodes) for each in listed]
         return sorted(found, key=lambda each: directories.parse(each.identity.name))
 
@@ -177,7 +179,7 @@ class SwarmDeployer:
         labels = self._client.inspect_service(name)["Spec"]["Labels"] or {}
         if not containers.mine(self.installation).items() <= labels.items():
             reason = f"The Swarm has a service {name} that is not this installation's; remove or rename it."
-            raise DeployerError("NameTaken", reason)
+            raise DeployerError("NameTaken", reason, may_pass=True)
 
     def _image(self, named: str) -> str:
         try:

@@ -29,7 +29,7 @@ def errors(url: str) -> Iterator[None]:
             f"The engine at {url} manages no Swarm: run `docker swarm init` there, or name a manager in "
             "HOPYARD_DOCKER_URL."
         )
-        raise DeployerError("NotASwarmManager", reason) from error
+        raise DeployerError("NotASwarmManager", reason, may_pass=True) from error
 
 
 @functools.lru_cache(maxsize=4096)

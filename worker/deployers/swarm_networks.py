@@ -48,7 +48,8 @@ class SwarmNetworks:
             reason = (
                 f"The network {name} {wants}; remove it (docker network rm {name}), so that it is made anew."
             )
-            raise DeployerError("NetworkOpen" if found["Scope"] == "swarm" else "NetworkMissing", reason)
+            code = "NetworkOpen" if found["Scope"] == "swarm" else "NetworkMissing"
+            raise DeployerError(code, reason, may_pass=True)
 
     def _create(self, client: docker.APIClient, name: str) -> dict[str, Any]:
         try:

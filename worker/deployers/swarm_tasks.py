@@ -4,18 +4,18 @@ import ipaddress
 import signal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from worker.deployers import containers
 from worker.deployers.base import Exit, Phase
 from worker.deployers.containers import Identity
+from worker.deployers.engine_words import code_or_signal, time
 from worker.deployers.services import NO_NODE, TOLD_TO_END
 
 ENDED = {"complete", "failed", "shutdown", "rejected", "orphaned", "remove"}
 TOLD_BY_SWARM = "shutdown"
 TASK_COMES_WITHIN = timedelta(seconds=30)
-MICROSECONDS = len("2026-01-01T00:00:00.000000")
 Document = Mapping[str, Any]
 
 
@@ -140,7 +140,7 @@ def end(sight: Sight, *, said: Mapping[str, Any] | None, state: Document | None)
         return Exit(was_asked=sight.was_told_to_end, failure=said or _gone_with(sight.node))
     was_asked = sight.was_told_to_end or sight.state == TOLD_BY_SWARM
     status = sight.task["Status"].get("ContainerStatus") or {}
-    code, number = _code_or_signal(status.get("ExitCode", 0)) if sight.container else (None, None)
+    code, number = code_or_signal(status.get("ExitCode", 0)) if sight.container else (None, None)
     return Exit(
         code=code,
         signal=number,
@@ -149,11 +149,6 @@ def end(sight: Sight, *, said: Mapping[str, Any] | None, state: Document | None)
         failure=said or (None if was_asked else _never_ran(sight) or _killed_elsewhere(sight, number, state)),
         at=sight.changed_at,
     )
-
-
-def time(text: str) -> datetime:
-    """Swarm writes up to nine digits after the point."""
-    return datetime.fromisoformat(text.removesuffix("Z")[:MICROSECONDS]).replace(tzinfo=UTC)
 
 
 def _gone_with(node: Node | None) -> dict[str, str] | None:
@@ -186,13 +181,6 @@ def _killed_elsewhere(sight: Sight, number: int | None, state: Document | None) 
         "memory; give it more."
     )
     return {"code": "Killed", "reason": reason}
-
-
-def _code_or_signal(status: int) -> tuple[int | None, int | None]:
-    """A container's init ends with 128 and the number of the signal that ended its child."""
-    if status - 128 in set(signal.Signals):
-        return None, status - 128
-    return status, None
 
 
 def _is_wanted(service: Document) -> bool:

@@ -49,7 +49,7 @@ def ready(revision: Revision) -> Preparation:
         environment = _environment(revision)
         if environment is None:
             return _resolution(revision)
-        return _in_image(environment) if images.are_needed(revision) else _of(environment)
+        return _in_image(environment, revision) if images.are_needed(revision) else _of(environment)
     except EnvironmentProblem as problem:
         return Preparation(False, problem.reason)
 
@@ -109,15 +109,23 @@ def _usable(row: Environment) -> Preparation | None:
     return Preparation(True, python=folder / "bin" / "python", variables=variables)
 
 
-def _in_image(row: Environment) -> Preparation:
-    """A container needs the lock's image, and no folder here. The image has its name before it is built."""
+def _in_image(row: Environment, revision: Revision) -> Preparation:
+    """A container needs the lock's image, and no folder here. The image has its name before it is built. The replicas
+    of a good revision are healed in the image they ran in until then.
+    """
     if not row.lock:
         return Preparation(False, NOT_LOCKED["reason"], NOT_LOCKED)
     _note_use(row)
     image = wanted.of(row)
     variables = {"PYTHONPATH": names.PYTHONPATH}
     is_ready = not image.sentence
+    if not is_ready and _is_good(revision) and (older := wanted.older(row)) is not None:
+        return Preparation(True, image=older, variables=variables)
     return Preparation(is_ready, image.sentence, image.failure, image=image.reference, variables=variables)
+
+
+def _is_good(revision: Revision) -> bool:
+    return revision.serving_id is not None and revision.serving.good_revision == revision.number
 
 
 def _note_use(row: Environment) -> None:

@@ -1,7 +1,7 @@
 """What the gateway is to do, as plain values: where it listens, which servings it knows, who may call them."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 
@@ -14,6 +14,9 @@ class Server:
     name: str
     address: str
     is_backup: bool = False
+
+
+_SOME = (Server("some", "127.0.0.1:1"),)
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,13 @@ class Entry:
             f"{self.name}.canary": canary,
             f"{self.name}.canary.grpc": canary,
         }
+
+    @property
+    def frame(self) -> "Entry":
+        """What needs a reload when it changes: all but its replicas and percents. Whether there is a canary at all is
+        part of it, though not which.
+        """
+        return replace(self, stable=(), canary=_SOME if self.canary else (), percent=0)
 
     def text(self) -> str:
         return json.dumps(asdict(self), indent=1)

@@ -1,10 +1,13 @@
 """The gateway's folder: the lock, what each serving was last published as, the configuration and the maps.
 
-The files always hold the newest wish before HAProxy is told of it, so that it knows everything however it is started.
+They hold the newest wish before HAProxy is told of it, so that it knows everything however it is started. Only the
+configuration may be some seconds behind with the replicas that come and go, since that file is long.
 """
 
 import contextlib
 import fcntl
+import math
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +33,11 @@ class Files:
     def servings(self) -> Path:
         return self.folder / "servings"
 
+    @property
+    def behind(self) -> Path:
+        """Is there while the configuration does not have the newest replicas."""
+        return self.folder / "behind"
+
     def entries(self) -> list[Entry]:
         return [Entry.read(path.read_text()) for path in sorted(self.servings.glob("*.json"))]
 
@@ -38,17 +46,31 @@ class Files:
         return Entry.read(path.read_text()) if path.exists() else None
 
     def keep(self, entry: Entry) -> None:
+        self.behind.touch()
         self.write(f"servings/{entry.number}.json", entry.text())
 
     def forget(self, number: int) -> bool:
         """Whether there was one."""
         is_known = self._path(number).exists()
+        self.behind.touch()
         self._path(number).unlink(missing_ok=True)
         return is_known
 
-    def configuration(self) -> str:
+    def beginning(self) -> str:
+        """As much of the configuration as says what it is: all of it has megabytes where there are many servings."""
         path = self.folder / CONFIGURATION
-        return path.read_text() if path.exists() else ""
+        if not path.exists():
+            return ""
+        with path.open() as file:
+            return file.read(1000)
+
+    def age(self, name: str) -> float:
+        """Seconds since a file was written; endless if there is none, or if it is from the future."""
+        try:
+            age = time.time() - (self.folder / name).stat().st_mtime
+        except FileNotFoundError:
+            return math.inf
+        return age if age > -1 else math.inf
 
     def map(self, name: str) -> dict[str, str]:
         path = self.folder / name

@@ -1,9 +1,14 @@
 """Whether this installation has a gateway, and what the settings say about it."""
 
+import atexit
 import base64
+import functools
 import hashlib
 import os
+import re
 import shutil
+import subprocess
+import tempfile
 from pathlib import Path
 
 from django.conf import settings
@@ -14,15 +19,29 @@ from worker.gateway.description import Installation
 WEB_SOCKET = "web.sock"
 MASTER_SOCKET = "master.sock"
 CONFIGURATION = "haproxy.cfg"
+OLDEST = (2, 6)  # that understands what is rendered
+LONGEST_ADDRESS = 100  # bytes of a socket's; Linux takes 107, macOS 103
 
 
 def is_on() -> bool:
-    """`auto` means yes where HAProxy is on this machine."""
+    """`auto` means yes where a HAProxy that can be used is on this machine."""
     return settings.GATEWAY == "haproxy" or (settings.GATEWAY == "auto" and program() is not None)
 
 
 def program() -> str | None:
-    return shutil.which("haproxy")
+    """The HAProxy of this machine, unless it is older than what is rendered needs."""
+    found = shutil.which("haproxy")
+    return found if found and _version(found) >= OLDEST else None
+
+
+@functools.cache
+def _version(program: str) -> tuple[int, int]:
+    try:
+        done = subprocess.run([program, "-v"], capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return 0, 0
+    found = re.search(r"version (\d+)\.(\d+)", done.stdout)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def folder() -> Path:
@@ -31,17 +50,30 @@ def folder() -> Path:
 
 
 def web_socket() -> Path:
-    """Where the web listens when only the gateway is to reach it, seen from where it is started: a socket's address
-    has 107 bytes at most.
+    """Where the web listens when only the gateway is to reach it, seen from where it is started. A socket's address has
+    about a hundred bytes: a folder that lies deeper is reached by a short way.
     """
     path = folder() / WEB_SOCKET
-    return min((path, Path(os.path.relpath(path, settings.BASE_DIR))), key=lambda each: len(str(each)))
+    ways = (path, Path(os.path.relpath(path, settings.BASE_DIR)))
+    shortest = min(ways, key=lambda each: len(os.fsencode(each)))
+    if len(os.fsencode(shortest)) <= LONGEST_ADDRESS:
+        return shortest
+    return _short_way(folder()) / WEB_SOCKET
+
+
+@functools.cache
+def _short_way(folder: Path) -> Path:
+    """A link to a folder, in one that is this process's own and goes with it."""
+    made = Path(tempfile.mkdtemp(prefix="hopyard-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    (made / "gateway").symlink_to(folder.absolute())
+    return made / "gateway"
 
 
 def command() -> list[str]:
     """How HAProxy is started, here and in a container: everything it needs lies in the gateway's folder."""
     master = f"unix@{MASTER_SOCKET},mode,600"
-    return [program() or "haproxy", "-W", "-db", "-C", str(folder()), "-f", CONFIGURATION, "-S", master]
+    return [program() or "haproxy", "-W", "-db", "-q", "-C", str(folder()), "-f", CONFIGURATION, "-S", master]
 
 
 def described() -> Installation:

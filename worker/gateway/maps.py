@@ -30,13 +30,12 @@ def servings(entries: Iterable[Entry]) -> dict[str, str]:
 
 
 def hosts(entries: Iterable[Entry], domain: str) -> dict[str, str]:
-    """By host, in lower case. A project's underscores may be written as hyphens, which no project's name has."""
+    """By host, in lower case. A project's underscores are hyphens there, which no project's name has."""
     found = {}
     for each in entries if domain else ():
-        project, serving = each.project.lower(), each.serving.lower()
-        for written in {project, project.replace("_", "-")}:
-            found[f"{serving}.{written}.{domain}"] = each.name
-            found[f"{serving}-{written}.{domain}"] = each.name
+        project, serving = each.project.lower().replace("_", "-"), each.serving.lower()
+        found[f"{serving}.{project}.{domain}"] = each.name
+        found[f"{serving}-{project}.{domain}"] = each.name
     return found
 
 

@@ -34,10 +34,7 @@ def publish(serving: Serving, leaving: Collection[str] = ()) -> None:
     entry = _entry(serving, leaving)
     gateway = _gateway()
     with gateway.files.locked():
-        structure = gateway.written()
-        if not structure or gateway.files.entry(entry.number) != entry:
-            gateway.files.keep(entry)
-            structure = gateway.write()
+        structure = gateway.keep(entry)
         _quietly(lambda: gateway.tell(structure, [entry]))
 
 
@@ -63,18 +60,29 @@ def publish_keys() -> None:
 
 
 def prepare() -> None:
-    """Write everything for a HAProxy that is about to start. No replica is known before the worker has seen it."""
+    """Write everything for a HAProxy that is about to start, where no replica is known before the worker has seen it;
+    one that runs already goes on with those that it has.
+    """
     gateway = _gateway()
     with gateway.files.locked():
+        is_running = bool(gateway.running())
         known = set(Serving.objects.filter(is_deleted=False).values_list("pk", flat=True))
         for entry in gateway.files.entries():
-            if entry.number in known:
-                gateway.files.keep(replace(entry, stable=(), canary=(), percent=0))
-            else:
+            if entry.number not in known:
                 gateway.files.forget(entry.number)
+            elif not is_running:
+                gateway.files.keep(replace(entry, stable=(), canary=(), percent=0))
         gateway.write_keys(_keys())
+        if is_running:
+            _quietly(gateway.tell_keys)
+        else:
+            gateway.forget_troubles()
         gateway.write()
-        gateway.forget_troubles()
+
+
+def check() -> None:
+    """Have HAProxy look at what was written, before it is started with it. Raises Refused."""
+    _gateway().runtime.check()
 
 
 def _gateway() -> Gateway:
@@ -92,17 +100,25 @@ def _entry(serving: Serving, leaving: Collection[str]) -> Entry:
     stable, canary = by_kind[False], by_kind[True]
     if not stable or not canary:
         stable, canary, percent = stable or canary, (), 0
-    runs_here = (serving.current.deployer or settings.DEPLOYER) == "local"
     return Entry(
         number=serving.pk,
         project=serving.project.name,
         serving=serving.name,
         token=serving.gateway_token,
-        port=0 if runs_here else serving.port,
+        port=0 if _listens_itself(serving, stable + canary) else serving.port,
         stable=stable,
         canary=canary,
         percent=percent,
     )
+
+
+def _listens_itself(serving: Serving, servers: Collection[Server]) -> bool:
+    """Whether all that answers are local replicas, or will be where nothing does: those of the revision that an edit
+    replaced may run elsewhere and need the gateway's port as long as they answer.
+    """
+    rows = serving.replicas.filter(name__in=[each.name for each in servers])
+    deployers = set(rows.values_list("deployer", flat=True)) if servers else {serving.current.deployer}
+    return all((each or settings.DEPLOYER) == "local" for each in deployers)
 
 
 def _servers(targets: Collection[Target], leaving: Collection[str]) -> tuple[Server, ...]:

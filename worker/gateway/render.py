@@ -12,14 +12,17 @@ from worker.gateway.answers import error
 from worker.gateway.description import Entry, Installation, Server
 
 CONNECT_SECONDS = 2
-RETRIES = 3
+RETRIES = (
+    2  # one may meet the replica that has just died; each more is one more that a poisonous request ends
+)
 # A replica's own 5xx is an answer and passes; a call that took too long is not asked for a second time.
 RETRIED = "conn-failure empty-response junk-response"
 CHECK = "check inter 1s fastinter 500ms downinter 500ms fall 3 rise 1"
 WATCH = "observe layer4 error-limit 1 on-error mark-down"
+EXAMPLE = Entry(0, "project", "serving", "token", port=1, stable=(Server("name", "127.0.0.1:1"),))
 LOG = (
     '\'{"at": %Ts.%ms, "request_id": "%[var(txn.id),json(utf8s)]", "serving": "%[var(txn.to)]",'
-    ' "key": "%[var(txn.text),field(2,_)]", "server": "%s", "status": %ST, "retries": "%rc",'
+    ' "key": "%[var(txn.caller)]", "server": "%s", "status": %ST, "retries": "%rc",'
     ' "ms": %Ta, "queue_ms": "%Tw", "bytes": %B}\''
 )
 
@@ -42,10 +45,15 @@ def structure_in(text: str) -> str:
 
 
 def structure(installation: Installation, entries: Iterable[Entry]) -> str:
-    """A digest of all that needs a reload when it changes: everything but replicas and percents."""
-    bare = sorted((_without_replicas(each) for each in entries), key=lambda each: each.name)
-    text = _text(installation, bare, digest="") + maps.text(maps.hosts(bare, installation.domain))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    """A digest of all that needs a reload when it changes: everything but replicas and percents.
+
+    What is rendered for one serving stands for how all are; each adds what only it has.
+    """
+    frames = sorted((each.frame for each in entries), key=lambda each: each.name)
+    example = [replace(EXAMPLE, canary=EXAMPLE.stable if _has_canaries(frames) else ())]
+    text = _text(installation, example, digest="") + maps.text(maps.hosts(example, installation.domain))
+    own = [(each.project, each.serving, each.token, each.port) for each in frames]
+    return hashlib.sha256(f"{text}{own}".encode()).hexdigest()[:32]
 
 
 def server_options(installation: Installation, backend: str) -> str:
@@ -55,17 +63,19 @@ def server_options(installation: Installation, backend: str) -> str:
     return f"maxconn {most} maxqueue {most} {watched}"
 
 
-def _without_replicas(entry: Entry) -> Entry:
-    return replace(entry, stable=(), canary=(), percent=0)
+def _has_canaries(entries: Iterable[Entry]) -> bool:
+    """Whether any serving splits its requests, without which the rules for it would be for nothing."""
+    return any(each.canary for each in entries)
 
 
 def _text(installation: Installation, entries: Sequence[Entry], *, digest: str) -> str:
     ported = [each for each in entries if each.port]
+    has_canaries = _has_canaries(entries)
     sections = [
         _global(installation, digest),
         _defaults(installation),
-        _front(installation),
-        *([_ports(installation, ported)] if ported else []),
+        _front(installation, has_canaries),
+        *([_ports(installation, ported, has_canaries)] if ported else []),
         _stats(installation),
         _web(installation),
         *(_backend(installation, each, name) for each in entries for name in each.servers),
@@ -112,22 +122,22 @@ def _defaults(installation: Installation) -> list[str]:
     ]
 
 
-def _front(installation: Installation) -> list[str]:
+def _front(installation: Installation, has_canaries: bool) -> list[str]:
     tls = f"bind {installation.tls_bind} ssl crt {installation.certificate} alpn h2,http/1.1"
     return [
         "frontend front",
         f"bind {installation.bind}",
         *([tls, f"# certificate {installation.certificate_digest}"] if installation.tls_bind else []),
-        *rules.of_front(installation),
+        *rules.of_front(installation, has_canaries=has_canaries),
         *rules.destinations(),
     ]
 
 
-def _ports(installation: Installation, entries: Iterable[Entry]) -> list[str]:
+def _ports(installation: Installation, entries: Iterable[Entry], has_canaries: bool) -> list[str]:
     return [
         "frontend ports",
         *(f"bind {installation.port_host}:{each.port} name {each.name}" for each in entries),
-        *rules.of_ports(installation),
+        *rules.of_ports(installation, has_canaries=has_canaries),
         *rules.destinations(),
     ]
 
@@ -180,7 +190,7 @@ def _backend(installation: Installation, entry: Entry, name: str) -> list[str]:
         "option httpchk GET /v2/health/ready",
         "option forwardfor",
         *_forwarded(installation),
-        *rules.of_backend(installation, entry.token),
+        *rules.of_backend(installation, entry.token, is_grpc=name.endswith(".grpc")),
         error(502, "NoReplica", f"No replica of {entry.serving} could be reached; try again."),
         error(503, "Busy", busy, Retry_After="1"),
         error(504, "TimedOut", late),

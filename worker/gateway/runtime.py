@@ -40,9 +40,12 @@ class Seen:
 
 @dataclass(frozen=True)
 class Runtime:
-    """The HAProxy of a gateway's folder."""
+    """The HAProxy of a gateway's folder: the worker that answers, or the `former` one of that process id, which answers
+    once more on each connection it has.
+    """
 
     folder: Path
+    former: str = ""
 
     def structure(self) -> str:
         """The digest that the running configuration names in its description. Raises Away."""
@@ -68,7 +71,15 @@ class Runtime:
             raise Refused(f"HAProxy answered to “{command.splitlines()[0]}”: {said}")
 
     def ask(self, command: str) -> str:
+        if self.former:
+            return _ask(self.folder / installation.MASTER_SOCKET, f"@!{self.former} {command}")
         return _ask(self.folder / "worker.sock", command)
+
+    def formers(self) -> list["Runtime"]:
+        """The workers that a reload has left with their connections."""
+        said = _ask(self.folder / installation.MASTER_SOCKET, "show proc")
+        old = said.partition("# old workers")[2].partition("# programs")[0]
+        return [Runtime(self.folder, pid) for pid in re.findall(r"^(\d+)\s+worker", old, re.MULTILINE)]
 
     def replace_map(self, name: str, pairs: Mapping[str, str]) -> None:
         """All of a map at once: nobody sees half of it."""
@@ -92,22 +103,31 @@ class Runtime:
             except Away:
                 pass  # the new one is about to listen
             time.sleep(0.05)
-        raise Refused("HAProxy did not take over a new configuration; its output says why.")
+        raise Refused(
+            "HAProxy did not take over a new configuration, though it reads well; does another program have one of"
+            " its addresses?"
+        )
 
     def check(self) -> None:
         """Have the program look at the file before it is used, where the program is at hand. Raises Refused."""
         if (program := installation.program()) is None:
             return
-        command = [program, "-c", "-q", "-C", str(self.folder), "-f", installation.CONFIGURATION]
+        command = [program, "-c", "-C", str(self.folder), "-f", installation.CONFIGURATION]
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
         if done.returncode:
-            raise Refused(f"HAProxy refuses its configuration: {done.stderr.strip()[-500:]}")
+            raise Refused(f"HAProxy refuses its configuration: {_complaint(done.stderr)}")
 
     def _failures(self) -> int:
         """How many reloads in a row the master has failed at."""
         said = _ask(self.folder / installation.MASTER_SOCKET, "show proc")
         found = re.search(r"failed: *(\d+)", said)
         return int(found[1]) if found else 0
+
+
+def _complaint(said: str) -> str:
+    """The first of the alerts, which has the cause; the ones after it say what follows from that."""
+    alerts = re.findall(r"^\[ALERT\][^:]*: (?:config : )?(.*)$", said, re.MULTILINE)
+    return alerts[0] if alerts else said.strip()[-500:]
 
 
 def _seen(words: list[str]) -> Seen:

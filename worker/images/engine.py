@@ -1,7 +1,6 @@
 """Talks to the Docker engine about images: what is there, build, pull, push and remove; its errors in our words."""
 
 import contextlib
-import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from urllib3.exceptions import HTTPError
 
+from worker.deployers.engine import knock
 from worker.environments.uv import Tell
 from worker.images import names, problems, sources, streams
 from worker.images.streams import Told
@@ -43,19 +43,10 @@ class Recipe:
 def connected(url: str, seconds: int = SECONDS_TO_ANSWER) -> Iterator[docker.DockerClient]:
     """A client whose errors are problems with a sentence."""
     with in_our_words(url):
-        _knock(url)
+        knock(url)
         client = docker.DockerClient(url, timeout=seconds, version="auto")
         with contextlib.closing(client):
             yield client
-
-
-def _knock(url: str) -> None:
-    """The client leaves a socket behind where nobody listens, so that is found out before."""
-    kind, _, path = url.partition("://")
-    if kind == "unix":
-        with socket.socket(socket.AF_UNIX) as door:
-            door.settimeout(SECONDS_TO_ANSWER)
-            door.connect(path)
 
 
 @contextlib.contextmanager

@@ -9,13 +9,17 @@ from django.utils import timezone
 
 from serving.environments import images
 from serving.models import Environment, Image
+from worker.deployers import engine
+from worker.deployers.base import DeployerError
 from worker.environments import tries
-from worker.environments.problems import EnvironmentProblem
-from worker.images import engine, host
+from worker.images import host
+from worker.remembered import Remembered
 
 TASK = "worker.build_image"
 USED_EVERY = timedelta(minutes=10)
-SECONDS_TO_ANSWER = 5
+MISSING = "ImageMissing"
+there: Remembered[bool] = Remembered(seconds=30)
+"""The images that the engine was found to have, until a start shows that one is missing."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,23 @@ def of(environment: Environment) -> Wanted:
     return Wanted(reference, images.progress(row.log, environment.package_count))
 
 
+def older(environment: Environment) -> str | None:
+    """The newest image on another base that the engine still has: what replicas ran before the platform was renewed."""
+    base, _ = host.reference(environment.key, environment.python)
+    built = Image.objects.filter(environment=environment, state=Image.State.READY).exclude(base=base)
+    for row in built.order_by("-built_at"):
+        if _is_there(row):
+            _note_use(row)
+            return row.reference
+    return None
+
+
+def doubt(error: DeployerError) -> None:
+    """Look again at what is there, once a replica could not be started for want of its image."""
+    if error.code == MISSING:
+        there.forget()
+
+
 def _wait_again(row: Image, **changes: Any) -> None:
     changes |= {"state": Image.State.WAITING, "failure": None, "log": ""}
     Image.objects.filter(pk=row.pk, state=row.state).update(**changes)
@@ -53,12 +74,17 @@ def _wait_again(row: Image, **changes: Any) -> None:
 
 def _is_there(row: Image) -> bool:
     """Whether the engine still has what was built; what cannot be asked now is taken for granted."""
-    try:
-        with engine.connected(host.engine_url(), SECONDS_TO_ANSWER) as client:
-            found = engine.find(client, row.reference)
-    except EnvironmentProblem:
+    url = host.engine_url()
+    key = (url, row.reference, row.image_id)
+    if there.get(key):
         return True
-    return found is not None and found.id == row.image_id
+    try:
+        with engine.errors(url):
+            asked: Any = engine.lister(url)
+            found = str(asked.inspect_image(row.reference)["Id"])
+    except DeployerError as error:
+        return error.code != MISSING
+    return found == row.image_id and there.put(key, True)
 
 
 def _note_use(row: Image) -> None:

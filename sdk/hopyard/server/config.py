@@ -72,6 +72,9 @@ class Config:
         None
     )
     shared_host: Annotated[str, Setting("address of the shared port; HOST unless given")] = ""
+    shared_file: Annotated[
+        Path | None, Setting("file that has to be there before the shared port is joined", Path)
+    ] = None
     address_file: Annotated[Path | None, Setting("file that receives host:port", Path)] = None
     termination_file: Annotated[Path | None, Setting("file that receives a fatal failure", Path)] = None
     reports: Annotated[str, Setting("output: report on stdout, not in TERMINATION_FILE", texts.reports)] = (

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import uvloop
 
-from hopyard.server import config, output, preflight, reports, verification
+from hopyard.server import config, joining, output, preflight, reports, verification
 from hopyard.server.answering import Announce, Announcement, Answering, Told, inference_log
 from hopyard.server.config import Config
 from hopyard.server.failures import Failure, one_line, whole_traceback
@@ -113,15 +113,16 @@ class Server:
         self._listeners.append(listener)
 
     async def _start(self) -> None:
-        """Load, predict the example, and only then join the shared port and be ready."""
+        """Load, predict the example, and only then join the shared port and be ready; or join it when told to."""
         settings = self._settings
         if settings.shared_port is not None:
             bound = bind(settings.shared_host, settings.shared_port, shared=True)
             self._shared = Listener(bound, self._answering.http)
         await asyncio.to_thread(verification.verify, settings)
         models, batching = await self._answering.prepare()
-        if self._shared:
-            await self._shared.join()
+        is_early = joining.is_allowed(settings)
+        if is_early:
+            await self._join()
         self._answering.serve(models, batching)
         told = [Told.of(model) for model in models]
         for each in told:
@@ -130,6 +131,14 @@ class Server:
             host, port = self._listeners[0].address
             grpc_port = self._listeners[1].address[1] if len(self._listeners) > 1 else None
             self._announce(Announcement(host, port, grpc_port, told))
+        if not is_early:
+            await joining.allowed(settings)
+            await self._join()
+
+    async def _join(self) -> None:
+        if self._shared is not None:
+            await self._shared.join()
+            joining.tell(self._settings)
 
     async def _drain(self) -> None:
         """Leave the shared port first, answer what still comes, then leave the own ports and answer what is left."""

@@ -1,6 +1,5 @@
 """What replicas in containers are told and how they are limited, decided without an engine."""
 
-import base64
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.deployers import containers, docker_config, host_paths, output, planning
+from worker.deployers import containers, docker_config, host_paths, planning
 from worker.deployers.base import DeployerError, Exit, File, Phase, ReplicaStatus, RevisionSpec, ServingSpec
 from worker.deployers.hardening import MB, Hardening
 
@@ -148,36 +147,6 @@ def host_config(*exemptions: str) -> dict[str, object]:
 
 def difference(one: dict[str, object], other: dict[str, object]) -> set[str]:
     return {name for name in one | other if one.get(name) != other.get(name)}
-
-
-def report(document: object, size: int = 4000) -> list[str]:
-    text = base64.b64encode(json.dumps(document).encode()).decode()
-    pieces = [text[start : start + size] for start in range(0, len(text), size)]
-    return [f"2026-01-01T00:00:00.000Z {output.MARK} {n}/{len(pieces)} {p}" for n, p in enumerate(pieces, 1)]
-
-
-def test_the_last_whole_report_in_the_output_counts() -> None:
-    first, second = {"code": "A", "checks": ["x" * 100]}, {"code": "B"}
-    noise = ["2026-01-01T00:00:00.000Z hello"]
-    assert output.read_report([*report(first, 20), *noise, *report(second)]) == second
-    torn = report({"code": "C", "checks": ["y" * 100]}, 20)
-    assert output.read_report([*report(first, 20), *torn[:-1]]) == first
-    assert output.read_report([*report(first, 20), *torn[1:]]) == first
-    assert output.read_report([*torn[:1], *noise, *torn[1:]]) == {"code": "C", "checks": ["y" * 100]}
-    assert output.without_reports([*report(first), *noise]) == noise
-
-
-@pytest.mark.parametrize(
-    "piece", ["", "%%%", "1/0 aa", "1/1 !", "0/0 e30=", "2/2 e30=", "1/1 WzFd", "9999999/1 e30="]
-)
-def test_what_is_no_report_counts_as_nothing(piece: str) -> None:
-    assert output.read_report([f"{output.MARK} {piece}"]) is None
-
-
-def test_lines_have_their_time_to_the_millisecond() -> None:
-    lines = output.timed_lines(b"2026-01-01T00:00:01.123456789Z one\n2026-01-01T00:00:02Z \xfftwo\0\n")
-    assert lines == ["2026-01-01T00:00:01.123Z one", "2026-01-01T00:00:02.000Z \ufffdtwo"]
-    assert output.since(lines, datetime(2026, 1, 1, 0, 0, 2, tzinfo=UTC)) == lines[1:]
 
 
 def test_a_folder_is_where_the_deepest_mount_has_it() -> None:

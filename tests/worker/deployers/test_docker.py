@@ -109,6 +109,20 @@ class TestDockerDeployer(DeployerContract):
         for each in running:
             each.remove(force=True)
 
+    def test_an_ended_container_that_somebody_starts_again_is_told_to_end(
+        self, deployer: Deployer, spec: MakeSpec, docker_engine: docker.DockerClient
+    ) -> None:
+        deployer.apply(spec(0))
+        first = container_of(docker_engine, ready(deployer, 1)[0])
+        first.kill()
+        eventually(lambda: ended(deployer))
+        wanted = replace(spec(0), ended=frozenset({"r1-0-1"}))
+        deployer.apply(wanted)
+        assert [each.name for each in ready(deployer, 1)] == ["r1-0-2"]
+        first.start()
+        eventually(lambda: len(living(deployer)) == 2)
+        eventually(lambda: deployer.apply(wanted) or [each.name for each in living(deployer)] == ["r1-0-2"])
+
     def test_a_replica_that_was_paused_ends_when_it_is_told_to(
         self, deployer: Deployer, spec: MakeSpec, docker_engine: docker.DockerClient
     ) -> None:

@@ -86,6 +86,21 @@ class TestLocalDeployer(DeployerContract):
         answers = {ask(f"127.0.0.1:{free_port}").headers["x-hopyard-replica"] for _ in range(60)}
         assert len(answers) == 2
 
+    def test_a_canary_comes_to_the_servings_own_port_when_it_is_one_no_more(
+        self, deployer: Deployer, spec: Callable[..., ServingSpec], free_port: int
+    ) -> None:
+        def answering() -> set[str]:
+            return {ask(f"127.0.0.1:{free_port}").headers["x-hopyard-replica"] for _ in range(60)}
+
+        stable, canary = spec(0), spec(0, revision=2, joins_port=False)
+        deployer.apply(replace(stable, revisions=(*stable.revisions, *canary.revisions)))
+        ready(deployer, 2)
+        assert answering() == {"r1-0-1"}
+        deployer.apply(spec(0, revision=2))  # promoted: the old one leaves in the same step
+        assert answering() <= {"r1-0-1", "r2-0-1"}, "the port was never without anybody"
+        eventually(lambda: [each.name for each in living(deployer)] == ["r2-0-1"])
+        assert answering() == {"r2-0-1"}
+
     def test_a_replica_does_not_outlive_its_runner(
         self, deployer: LocalDeployer, spec: Callable[..., ServingSpec]
     ) -> None:

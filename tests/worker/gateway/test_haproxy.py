@@ -1,8 +1,11 @@
 """What a real HAProxy does with real replicas: routing, keys, limits, and that nothing is lost when they change."""
 
 import hashlib
+import ssl
+import subprocess
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -235,9 +238,15 @@ def test_reloads_under_load_lose_nothing(plant: Callable[..., Field], started: H
     iris = plant("r1-0-1", "r1-1-1")
     publishing.publish_keys()
     workers = started.workers()
-    with under(Load(started.port, f"{iris.path}{PREDICT}", key)) as load:
+    page = f"{started.url}/health/"
+    with (
+        under(Load(started.port, f"{iris.path}{PREDICT}", key)) as load,
+        httpx.Client(trust_env=False) as browser,
+    ):
         for name in ("rose", "tulip", "daisy"):
+            assert browser.get(page).status_code == 200
             plant("r1-0-1", name=name)
+            assert browser.get(page).status_code == 200  # on a connection of the worker that is stopping
             reached = load.right
             eventually(lambda reached=reached: load.right > reached + 1000)
     assert load.wrong == []
@@ -338,6 +347,7 @@ def test_a_port_of_its_own_asks_for_the_same_keys(
     plant: Callable[..., Field], started: HAProxy, http: httpx.Client, key: str
 ) -> None:
     iris = plant("r1-0-1")
+    iris.serving.replicas.update(deployer="docker")
     Revision.objects.update(deployer="docker")
     iris.publish()
     publishing.publish_keys()
@@ -395,3 +405,31 @@ def _current(haproxy: HAProxy) -> int:
 def test_the_counter_and_the_rule_of_the_view_agree() -> None:
     for percent in (1, 10, 37, 50, 99):
         assert sum(traffic.chooses_canary(number, percent) for number in range(1, 10_001)) == percent * 100
+
+
+def test_with_a_certificate_tls_is_answered_and_a_renewed_one_taken_over(
+    plant: Callable[..., Field], started: HAProxy, key: str, tmp_path: Path, settings: LazySettings
+) -> None:
+    iris = plant("r1-0-1")
+    publishing.publish_keys()
+    file, port = tmp_path / "certificate.pem", free_port()
+    settings.GATEWAY_CERTIFICATE, settings.GATEWAY_TLS_BIND = str(file), f"127.0.0.1:{port}"
+    seen = set()
+    for _ in range(2):
+        file.write_bytes(_certificate(tmp_path))
+        iris.publish()
+        seen.add(ssl.get_server_certificate(("127.0.0.1", port)))
+        with httpx.Client(trust_env=False, verify=ssl.create_default_context(cafile=str(file))) as client:
+            url = f"https://localhost:{port}{iris.path}{PREDICT}"
+            answer = client.post(url, content=b"{}", headers={"Authorization": f"ApiKey {key}"})
+        assert answer.json()["headers"]["x-forwarded-proto"] == "https"
+    assert len(seen) == 2
+
+
+def _certificate(folder: Path) -> bytes:
+    """A key and a certificate for localhost that it signed itself."""
+    name, key, made = "/CN=localhost", folder / "key.pem", folder / "made.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", name]
+    more = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(made)]
+    subprocess.run([*command, *more], check=True, capture_output=True)
+    return made.read_bytes() + key.read_bytes()

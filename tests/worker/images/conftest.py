@@ -10,13 +10,18 @@ from docker.errors import ImageNotFound
 from serving.environments import locks, service
 from serving.models import Environment, Revision, Serving
 from tests.engine import docker_engine, replica_image
-from worker.images import build, host
+from worker.images import build, host, wanted
 from worker.images.build import Order
 from worker.images.sources import Sources
 
 __all__ = ["docker_engine", "replica_image"]
 
 PYTHON = "3.11"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_remembered() -> None:
+    wanted.there.forget()
 
 
 @pytest.fixture(scope="session")

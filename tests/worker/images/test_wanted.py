@@ -12,8 +12,9 @@ from accounts import work
 from serving.environments import images, platform_packages, service
 from serving.models import Environment, Image, Revision, Serving
 from tests.worker.images.conftest import forget
+from worker.deployers.base import DeployerError
 from worker.environments import prepare, tries
-from worker.images import collect, engine, host, names, rows, tasks
+from worker.images import collect, engine, host, names, rows, tasks, wanted
 from worker.images.build import Order
 
 LONG_AGO = timedelta(days=365)
@@ -81,6 +82,41 @@ def test_an_engine_that_does_not_answer_takes_nothing_away(
     settings.DOCKER_URL = "unix:///nonexistent/docker.sock"
     assert prepare.ready(in_docker).image == built.reference
     assert prepare.ready(in_docker).is_ready
+
+
+def test_an_image_that_is_there_is_not_asked_for_again_until_a_start_misses_it(
+    docker_engine: docker.DockerClient, built: Image, in_docker: Revision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    inspect = docker.APIClient.inspect_image
+
+    def counted(self: docker.APIClient, image: str) -> object:
+        asked.append(image)
+        return inspect(self, image)
+
+    monkeypatch.setattr(docker.APIClient, "inspect_image", counted)
+    assert [prepare.ready(in_docker).is_ready for _ in range(5)] == [True] * 5
+    assert asked == [built.reference]
+    docker_engine.images.remove(built.reference)
+    wanted.doubt(DeployerError("ImageMissing", "The engine has not got the image."))
+    assert prepare.ready(in_docker).sentence == "Building the image"
+
+
+def test_a_good_revision_goes_on_in_the_image_it_ran_in_until_that_of_a_new_platform_is_built(
+    docker_engine: docker.DockerClient, built: Image, in_docker: Revision
+) -> None:
+    before = built.reference.rpartition("-")[0] + "-older"
+    docker_engine.images.get(built.reference).tag(before)
+    Image.objects.filter(pk=built.pk).update(base="older", reference=before)
+    try:
+        assert prepare.ready(in_docker).sentence == "Building the image"
+        in_docker.serving.good_revision = in_docker.number
+        assert (prepare.ready(in_docker).is_ready, prepare.ready(in_docker).image) == (True, before)
+        assert Image.objects.filter(state=Image.State.WAITING).count() == 1, "the new one is asked for"
+    finally:
+        forget(docker_engine, before)
+    wanted.there.forget()
+    assert not prepare.ready(in_docker).is_ready
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def fetch(
     seconds: float,
     sleep: Callable[[float], object] = time.sleep,
 ) -> None:
-    """Fill each folder with the members below its name. Raises Failure FilesUnreachable, FilesRefused and
+    """Fill each folder with the members below its name. Raises Failure FilesUnreachable, FilesWithheld and
     FilesNotLaidOut.
     """
     deadline = time.monotonic() + seconds
@@ -85,7 +85,7 @@ def _not_ok(answer: http.client.HTTPResponse) -> Exception:
     if answer.status in PASSING or answer.status >= 500:
         return Unreachable(f"the platform answered {answer.status} {said}")
     return Failure(
-        "FilesRefused",
+        "FilesWithheld",
         f"The platform refused the replica's files with status {answer.status}; start the serving again, which makes "
         "a new address for them.",
         said,

@@ -22,7 +22,7 @@ class Source(Protocol):
 
 def unpack(source: Source, folders: Mapping[str, Path]) -> tuple[int, int]:
     """Write each member below the folder that the first part of its name stands for; return how many files and bytes.
-    Raises Torn, Failure FilesRefused for a member that may not be, and FilesNotLaidOut where they do not fit.
+    Raises Torn, Failure FilesWithheld for a member that may not be, and FilesNotLaidOut where they do not fit.
     """
     count = size = 0
     try:
@@ -92,7 +92,7 @@ def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> Non
 
 def _refused(member: tarfile.TarInfo, why: str) -> Failure:
     return Failure(
-        "FilesRefused",
+        "FilesWithheld",
         f"The tar of the replica's files holds {member.name!r}, which {why}; nothing was started. See whether the "
         "address of the files is the platform's own.",
     )

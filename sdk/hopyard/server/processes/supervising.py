@@ -13,7 +13,7 @@ from socket import socket
 
 import uvloop
 
-from hopyard.server import verification
+from hopyard.server import joining, verification
 from hopyard.server.answering import STOPPING, Announce, Announcement
 from hopyard.server.config import Config
 from hopyard.server.dataplane import LOADING
@@ -72,6 +72,7 @@ class Supervisor:
         self._workers: Workers | None = None
         self._acceptors: list[Acceptor] = []
         self._shared: Acceptor | None = None
+        self._joining: asyncio.Future[None] | None = None
         self._is_announced = False
         self._is_stopping = False
 
@@ -192,8 +193,19 @@ class Supervisor:
             self._shared = Acceptor(bound, lambda connection: self._give(connection, HTTP))
 
     def _join_shared(self) -> None:
-        if self._shared is not None:
+        if self._shared is None:
+            return
+        if joining.is_allowed(self._settings):
             self._shared.join()
+            joining.tell(self._settings)
+        elif self._joining is None:
+            self._joining = asyncio.ensure_future(self._join_later())
+
+    async def _join_later(self) -> None:
+        await joining.allowed(self._settings)
+        self._joining = None
+        if self._workers is not None and self._workers.are_ready and not self._is_stopping:
+            self._join_shared()
 
     def _leave_shared(self) -> None:
         if self._shared is not None:
@@ -213,6 +225,8 @@ class Supervisor:
         """Leave the shared port, have the workers answer what still comes, close the ports, and let them finish."""
         log.info("Stopping")
         self._front.say(STOPPING)
+        if self._joining is not None:
+            self._joining.cancel()
         if self._shared is not None:
             await self._shared.fade()
             self._shared.leave()
