@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 from accounts.models import Project
 from serving.environments import images, platform_packages, queries
@@ -28,7 +29,8 @@ class Row:
 
     @property
     def images(self) -> list[Image]:
-        return list(self.environment.images.all())  # type: ignore[attr-defined]
+        environment: Any = self.environment  # a relation from the other side, which type checkers see or not
+        return list(environment.images.all())
 
     @property
     def made(self) -> Environment | Image:
