@@ -69,6 +69,10 @@ class Platform:
         found: list[dict[str, Any]] = self.api("GET", "servings/sums/replicas/?page_size=100")["items"]
         return [each for each in found if each["state"] == "Ready"]
 
+    def oldest(self) -> dict[str, Any]:
+        """Whoever is killed is the oldest: a slot that loses its replica three times in a minute is given up."""
+        return min(self.replicas(), key=lambda each: each["started_at"])
+
     def settled(self, *, revision: int | None = None, replicas: int) -> None:
         def is_so() -> bool:
             ready = self.replicas()
@@ -119,7 +123,7 @@ def nothing(_: Platform) -> None:
 def kill_a_replica(platform: Platform) -> None:
     """kill -9 of a replica, twice."""
     for _ in range(2):
-        victim = platform.replicas()[0]
+        victim = platform.oldest()
         os.kill(pid_of(victim), signal.SIGKILL)
         wait(lambda gone=victim: gone["name"] not in {r["name"] for r in platform.replicas()}, "its end")
         platform.settled(replicas=2)
@@ -137,7 +141,7 @@ def pid_of(replica: dict[str, Any]) -> int:
 def docker_kill(platform: Platform) -> None:
     """docker kill of a container, twice."""
     for _ in range(2):
-        victim = platform.replicas()[0]
+        victim = platform.oldest()
         docker("kill", victim["place"].split()[-1])
         wait(lambda gone=victim: gone["name"] not in {r["name"] for r in platform.replicas()}, "its end")
         platform.settled(replicas=2)
@@ -190,7 +194,7 @@ def reload_gateway(platform: Platform) -> None:
 def kill_the_worker(platform: Platform) -> None:
     """kill -9 of the Celery worker, and of a replica while it is away."""
     worker = platform.process("celery --quiet -A config worker")
-    victim = platform.replicas()[0]
+    victim = platform.oldest()
     os.kill(worker, signal.SIGKILL)
     os.kill(pid_of(victim), signal.SIGKILL)
     wait(lambda: victim["name"] not in {each["name"] for each in platform.replicas()}, "its end")
@@ -201,7 +205,7 @@ def restart_redis(platform: Platform) -> None:
     """Redis is away for five seconds, and a replica is killed meanwhile."""
     platform.redis.terminate()
     platform.redis.wait(20)
-    victim = platform.replicas()[0]
+    victim = platform.oldest()
     os.kill(pid_of(victim), signal.SIGKILL)
     time.sleep(5)
     platform.redis = subprocess.Popen(platform.redis_command, stdout=subprocess.DEVNULL)
