@@ -111,6 +111,7 @@ def ours(folder: Path, port: int, kilobytes: int) -> str:
         web="127.0.0.1:1",
         pepper=base64.b64encode(PEPPER).decode(),
         threads=1,
+        own_hosts=("127.0.0.1",),
         buffer_bytes=kilobytes * 1024,
     )
     replicas = (Server("r1-0-1", f"127.0.0.1:{BACKEND}"),)
