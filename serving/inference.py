@@ -35,7 +35,7 @@ def inference(request: HttpRequest, project: str, serving: str, path: str) -> Ht
         response["WWW-Authenticate"] = "ApiKey"
         return response
     try:
-        found = queries.serving(_project(key, project), serving)
+        found = queries.asked(_project(key, project), serving)
     except NoSuchServing as error:
         return _error(request, 404, "NotFound", str(error))
     if limits.exceeds(key):

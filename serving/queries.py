@@ -52,6 +52,15 @@ def serving(project: Project, name: str) -> Serving:
     return found
 
 
+def asked(project: Project, name: str) -> Serving:
+    """The serving for a prediction, without what only pages and the API show of it."""
+    found = Serving.objects.select_related("project", "revision", "canary")
+    serving = found.filter(project=project, is_deleted=False, name=name).first()
+    if serving is None:
+        raise NoSuchServing(f"There is no serving {name} in {project}.")
+    return serving
+
+
 def search(project: Project, text: str) -> QuerySet[Serving]:
     """Servings whose name, model or status contains `text`."""
     found = servings(project)
