@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, fields
 
-from serving.models import Batching, InferenceLogging, Placement, Revision, Serving
+from serving.models import Batching, InferenceLogging, Placement, RecordFormat, Revision, Serving
 
 CREATE = "CREATE"
 MODEL_ONLY = "MODEL-ONLY"
@@ -48,6 +48,12 @@ class Settings:
     topic_partitions: int = 1
     topic_replication: int = 1
     inference_logging: str = InferenceLogging.ALL
+    sampling_percent: float = 100.0
+    record_format: str = RecordFormat.AVRO
+    redaction: list[dict[str, str]] = field(default_factory=list)
+    events_url: str = ""
+    input_topic: str = ""
+    output_topic: str = ""
     variables: dict[str, str] = field(default_factory=dict)
     description: str = ""
 
@@ -71,6 +77,12 @@ COPIED = (
     "topic_partitions",
     "topic_replication",
     "inference_logging",
+    "sampling_percent",
+    "record_format",
+    "redaction",
+    "events_url",
+    "input_topic",
+    "output_topic",
     "variables",
 )
 LABELS = {
@@ -97,6 +109,10 @@ LABELS = {
     "max_concurrency": "calls at a time",
     "variables": "environment variables",
     "inference_logging": "log of calls",
+    "sampling_percent": "recorded calls (%)",
+    "record_format": "format of records",
+    "redaction": "what is left out of records",
+    "events_url": "address for CloudEvents",
 }
 WISHED = (
     "model_version_id",

@@ -235,8 +235,20 @@ ARTIFACT_DIR = DATA_DIR / "artifacts"
 LOG_DIR = DATA_DIR / "logs"
 KEYS_DIR = DATA_DIR / "keys"
 PREDICTORS_DIR = DATA_DIR / "predictors"
+
+# --- Inference log ----------------------------------------------------------------------------------
+
+KAFKA_BROKERS = env.words("KAFKA_BROKERS", "")  # host:port; empty: topics are folders in TOPIC_DIR
+KAFKA_REPLICA_BROKERS = env.words("KAFKA_REPLICA_BROKERS", "")  # for containers; empty: through the platform
+KAFKA_OPTIONS = env.pairs("KAFKA_OPTIONS", "")  # librdkafka's, such as security.protocol=SASL_SSL
 TOPIC_DIR = DATA_DIR / "topics"
-INFERENCE_RECORDS_KEPT = env.number("INFERENCE_RECORDS_KEPT", 100_000)
+OUTBOX_DIR = DATA_DIR / "outbox"  # what waits to be sent to Kafka
+SPILL_MB = env.number("SPILL_MB", 256)  # what a replica may keep while its topic is away; 0: nothing
+TOPIC_RETENTION_HOURS = env.number("TOPIC_RETENTION_HOURS", 24 * 7)
+TOPIC_RETENTION_MB = env.number("TOPIC_RETENTION_MB", 4096)  # of each topic
+INFERENCE_RECORDS_KEPT = env.number("INFERENCE_RECORDS_KEPT", 1_000_000)  # of each serving, in the database
+INFERENCE_RECORDS_DAYS = env.number("INFERENCE_RECORDS_DAYS", 30)
+INFERENCE_RECORDS_MB = env.number("INFERENCE_RECORDS_MB", 2048)  # of each serving
 
 # --- Containers -----------------------------------------------------------------------------------
 

@@ -3,12 +3,15 @@
 from serving.models.environments import Environment, Interpreter, Resolution
 from serving.models.images import Image
 from serving.models.preflights import Preflight
-from serving.models.records import InferenceRecord, TopicOffset
-from serving.models.revisions import Batching, Deployer, InferenceLogging, Placement, Revision
+from serving.models.records import InferenceRecord
+from serving.models.replays import Replay, ReplayedCall
+from serving.models.revisions import Batching, Deployer, InferenceLogging, Placement, RecordFormat, Revision
 from serving.models.servings import Exemption, Replica, Serving, ServingEvent, serving_name
+from serving.models.topics import DeadLetter, Topic, TopicOffset
 
 __all__ = [
     "Batching",
+    "DeadLetter",
     "Deployer",
     "Environment",
     "Exemption",
@@ -18,11 +21,15 @@ __all__ = [
     "Interpreter",
     "Placement",
     "Preflight",
+    "RecordFormat",
+    "Replay",
+    "ReplayedCall",
     "Replica",
     "Resolution",
     "Revision",
     "Serving",
     "ServingEvent",
+    "Topic",
     "TopicOffset",
     "serving_name",
 ]

@@ -1,4 +1,4 @@
-"""Inference records, and how far the topics they come from are read."""
+"""Inference records: the window of the topics that is kept in the database."""
 
 from django.db import models
 
@@ -6,20 +6,39 @@ from serving.models.servings import Serving
 
 
 class InferenceRecord(models.Model):
-    """One answered call, as the log consumer read it from the serving's topic."""
+    """One answered call, as the log consumer read it from the serving's topic.
+
+    Times ending in `_us` are microseconds, null where they were not measured. A body that was not kept is empty; its
+    size, and its sha256 if it was too large or no JSON, stand for it. `fields` are the values to filter by:
+    {"in": {name: [values]}, "out": {name: [values]}}, the name of an unnamed column being its number and that of an
+    unnamed value empty.
+    """
 
     request_id = models.CharField(max_length=128)
     serving = models.ForeignKey(Serving, models.CASCADE, related_name="inference_records")
+    topic = models.CharField(max_length=249, blank=True)
     revision = models.PositiveIntegerField()
     replica = models.CharField(max_length=60)
+    model_version = models.PositiveIntegerField(default=0)
+    protocol = models.CharField(max_length=20, blank=True)
     verb = models.CharField(max_length=100)
     status = models.PositiveIntegerField()
     requested_at = models.DateTimeField()
     duration_us = models.PositiveBigIntegerField()
+    queue_us = models.PositiveBigIntegerField(null=True)
+    preprocess_us = models.PositiveBigIntegerField(null=True)
+    predict_us = models.PositiveBigIntegerField(null=True)
+    postprocess_us = models.PositiveBigIntegerField(null=True)
     inputs = models.TextField(blank=True)
+    inputs_bytes = models.PositiveBigIntegerField(default=0)
+    inputs_sha256 = models.CharField(max_length=64, blank=True)
     outputs = models.TextField(blank=True)
+    outputs_bytes = models.PositiveBigIntegerField(default=0)
+    outputs_sha256 = models.CharField(max_length=64, blank=True)
+    fields = models.JSONField(default=dict)
     error = models.TextField(blank=True)
     key_id = models.CharField(max_length=12, blank=True)
+    sampling_percent = models.FloatField(default=100.0)
 
     class Meta:
         ordering = ["-requested_at", "-id"]
@@ -32,13 +51,3 @@ class InferenceRecord(models.Model):
 
     def __str__(self) -> str:
         return self.request_id
-
-
-class TopicOffset(models.Model):
-    """How far the log consumer has read a file of a topic."""
-
-    path = models.CharField(max_length=500, unique=True)
-    position = models.BigIntegerField(default=0)
-
-    def __str__(self) -> str:
-        return f"{self.path}@{self.position}"

@@ -17,6 +17,13 @@ class InferenceLogging(models.TextChoices):
     NONE = "NONE", "Nothing"
 
 
+class RecordFormat(models.TextChoices):
+    """What a record of a call looks like in the topic."""
+
+    AVRO = "avro", "Inference records (Avro)"
+    MLRUN = "mlrun", "MLRun's records (JSON)"
+
+
 class Batching(models.TextChoices):
     AUTO = "auto", "Automatic"
     ON = "on", "Always"
@@ -45,6 +52,10 @@ class Revision(models.Model):
     platform's own packages; `resolution` and `environment` are what came of it. `preflight` is the check of this
     snapshot, and `overridden_by` who runs it although that is red. `exemptions` are those its serving had when it was
     made: its containers keep them, whatever the serving has by now.
+
+    Of every hundred calls `sampling_percent` are recorded in `topic`, after `redaction`: rules {"field": path} or
+    {"pattern": regular expression}, each with "in" (inputs, outputs or both) and "action" (remove, mask or hash).
+    `events_url` gets them as CloudEvents too. Requests from `input_topic` are answered into `output_topic`.
     """
 
     serving = models.ForeignKey(Serving, models.CASCADE, related_name="revisions")
@@ -72,6 +83,12 @@ class Revision(models.Model):
     inference_logging = models.CharField(
         max_length=12, choices=InferenceLogging.choices, default=InferenceLogging.ALL
     )
+    sampling_percent = models.FloatField(default=100.0)
+    record_format = models.CharField(max_length=5, choices=RecordFormat.choices, default=RecordFormat.AVRO)
+    redaction = models.JSONField(default=list)
+    events_url = models.CharField(max_length=500, blank=True)
+    input_topic = models.CharField(max_length=249, blank=True)
+    output_topic = models.CharField(max_length=249, blank=True)
     variables = models.JSONField(default=dict)
     exemptions = models.JSONField(default=list)
 

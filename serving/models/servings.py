@@ -124,7 +124,9 @@ class Serving(models.Model):
 
 
 class Replica(models.Model):
-    """One running copy, or one that ran: `name` is unique within its serving for ever."""
+    """One running copy, or one that ran: `name` is unique within its serving for ever. `log_counts` are how many of its
+    inference records were sent, spilled and dropped so far.
+    """
 
     serving = models.ForeignKey(Serving, models.CASCADE, related_name="replicas")
     name = models.CharField(max_length=60)
@@ -141,6 +143,7 @@ class Replica(models.Model):
     address = models.CharField(max_length=200, blank=True)
     place = models.CharField(max_length=200, blank=True)
     complaint = models.TextField(blank=True)
+    log_counts = models.JSONField(default=dict)
     exit = models.TextField(blank=True)
     started_at = models.DateTimeField(default=timezone.now)
     ready_at = models.DateTimeField(null=True)

@@ -1,0 +1,1 @@
+"""Topics: where inference records and streamed requests go, and what is registered of them."""
