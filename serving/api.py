@@ -1,4 +1,4 @@
-"""REST API: servings, their revisions, replicas, events and inference records."""
+"""REST API: servings, their revisions, replicas and events."""
 
 from typing import Any
 
@@ -14,10 +14,9 @@ from accounts.models import Scope
 from serving import queries, services
 from serving.asked import SettingsSerializer
 from serving.errors import NoSuchServing
-from serving.models import InferenceRecord, Replica, Revision, Serving, ServingEvent
+from serving.models import Replica, Revision, Serving, ServingEvent
 from serving.serializers import (
     EventSerializer,
-    InferenceRecordSerializer,
     ReplicaSerializer,
     RevisionSerializer,
     ServingSerializer,
@@ -90,10 +89,20 @@ class ServingDetail(InServing):
         given.is_valid(raise_exception=True)
         return self._update(access, serving, given, given.changes())
 
-    @extend_schema(responses={204: None})
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("topic", enum=["keep", "delete"], description="what becomes of its topic")
+        ],
+        responses={204: None},
+    )
     def delete(self, request: Request, project: str, name: str) -> Response:
+        """Delete the serving; its topic stays unless `?topic=delete` asks for its end too."""
         access = self.reach(Scope.WRITE)
-        services.delete(access=access, serving=queries.serving(access.project, name))
+        asked = request.query_params.get("topic", "keep")
+        if asked not in {"keep", "delete"}:
+            raise serializers.ValidationError({"topic": ["Write keep or delete."]})
+        serving = queries.serving(access.project, name)
+        services.delete(access=access, serving=serving, with_topic=asked == "delete")
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _update(
@@ -163,16 +172,6 @@ class Events(generics.ListAPIView[ServingEvent], InServing):
 
     def get_queryset(self) -> QuerySet[ServingEvent]:
         return queries.events(self.serving())
-
-
-class InferenceRecords(generics.ListAPIView[InferenceRecord], InServing):
-    """What the serving was asked and what it answered, newest first."""
-
-    serializer_class = InferenceRecordSerializer
-    queryset = InferenceRecord.objects.none()
-
-    def get_queryset(self) -> QuerySet[InferenceRecord]:
-        return queries.inference_records(self.serving())
 
 
 def _create(access: Access, wanted: dict[str, Any]) -> Response:

@@ -8,6 +8,7 @@ SERVING = "servings/<str:name>/"
 
 urlpatterns = [
     path("", include("serving.environments.api_urls")),
+    path("", include("serving.topics.api_urls")),
     path("servings/", api.Servings.as_view()),
     path(SERVING, api.ServingDetail.as_view()),
     path(f"{SERVING}start/", api.Start.as_view()),
@@ -27,5 +28,6 @@ urlpatterns = [
     path(f"{SERVING}events/", api.Events.as_view()),
     path(f"{SERVING}logs/", logs_api.Logs.as_view()),
     path(f"{SERVING}logs/<str:replica>/", logs_api.WholeLog.as_view()),
-    path(f"{SERVING}inference-records/", api.InferenceRecords.as_view()),
+    path(f"{SERVING}inference-records/", include("serving.records.api_urls")),
+    path(f"{SERVING}replays/", include("serving.replays.api_urls")),
 ]

@@ -4,10 +4,27 @@ from typing import Any
 
 from rest_framework import serializers
 
-from serving.models import Batching, Deployer, InferenceLogging, Placement
+from serving.models import Batching, Deployer, InferenceLogging, Placement, RecordFormat
 from serving.serializers import BatchingSerializer, ResourcesSerializer, TransformerResourcesSerializer
 from serving.settings import CREATE
 from serving.strict import StrictSerializer
+
+CLEARED = ("transformer", "alias", "deployer", "events_url", "input_topic", "output_topic")
+
+RULE = {"in": "both", "action": "mask"}
+"""What a rule of redaction says where it says nothing else."""
+
+
+class RuleSerializer(StrictSerializer):
+    """What is left out of records: a `field` by its path or what a `pattern` finds, `in` inputs, outputs or both."""
+
+    field = serializers.CharField(max_length=500, required=False)
+    pattern = serializers.CharField(max_length=500, required=False, trim_whitespace=False)
+    action = serializers.CharField(max_length=20, required=False)
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """`in` is a word of Python's."""
+        return super().get_fields() | {"in": serializers.CharField(max_length=20, required=False)}
 
 
 class SettingsSerializer(StrictSerializer):
@@ -43,6 +60,12 @@ class SettingsSerializer(StrictSerializer):
     inference_logging = serializers.ChoiceField(
         choices=InferenceLogging.choices, required=False, allow_null=True
     )
+    sampling_percent = serializers.FloatField(required=False, allow_null=True)
+    record_format = serializers.ChoiceField(choices=RecordFormat.choices, required=False, allow_null=True)
+    redaction = serializers.ListField(child=RuleSerializer(), required=False, allow_null=True)
+    events_url = serializers.CharField(max_length=500, required=False, allow_blank=True, allow_null=True)
+    input_topic = serializers.CharField(max_length=249, required=False, allow_blank=True, allow_null=True)
+    output_topic = serializers.CharField(max_length=249, required=False, allow_blank=True, allow_null=True)
     env = serializers.DictField(
         child=serializers.CharField(allow_blank=True, trim_whitespace=False), required=False, allow_null=True
     )
@@ -71,9 +94,9 @@ class SettingsSerializer(StrictSerializer):
         }
         if "topic" not in self.initial_data and self.partial:
             flat.pop("topic")
-        flat |= {
-            name: "" for name in ("transformer", "alias", "deployer") if name in said and said[name] is None
-        }
+        flat |= {name: "" for name in CLEARED if name in said and said[name] is None}
+        if "redaction" in said:
+            flat["redaction"] = [RULE | rule for rule in said["redaction"] or []]
         return {name: value for name, value in flat.items() if value is not None and name != "env"}
 
 

@@ -62,13 +62,13 @@ def protocols(serving: Serving, bodies: Bodies) -> list[Protocol]:
     v1_data = _data(bodies.v1, EXAMPLE_FILE)
     v2_data = _data(bodies.v2 if len(json.dumps(bodies.v2)) <= LONGEST_BODY else bodies.v2_short)
     return [
-        Protocol("v1", *_V1, path=_curl(path + v1, v1_data), port=_curl(port + v1, v1_data)),
-        Protocol("v2", *_V2, path=_curl(path + v2, v2_data), port=_curl(port + v2, v2_data)),
+        Protocol("v1", *_V1, path=curl(path + v1, v1_data), port=curl(port + v1, v1_data)),
+        Protocol("v2", *_V2, path=curl(path + v2, v2_data), port=curl(port + v2, v2_data)),
         Protocol("grpc", *_GRPC, path="", port=_grpcurl(serving, bodies.v2_short)),
     ]
 
 
-def _curl(url: str, data: str) -> str:
+def curl(url: str, data: str) -> str:
     return _lines(
         f"curl {shlex.quote(url)}",
         f'-H "Authorization: {KEY}"',

@@ -164,9 +164,3 @@ def numbered_artifacts(project: Project) -> QuerySet[Artifact]:
     return found.select_related("version__model").order_by(
         "version__model__name", "version__number", "number"
     )
-
-
-def topics(project: Project) -> list[str]:
-    """Every topic the project's servings have logged to."""
-    found = Revision.objects.filter(serving__project=project).exclude(topic="").order_by("topic")
-    return list(found.values_list("topic", flat=True).distinct())

@@ -8,7 +8,6 @@ from rest_framework import serializers
 from serving import addresses
 from serving.models import (
     Batching,
-    InferenceRecord,
     Preflight,
     Replica,
     Revision,
@@ -88,6 +87,7 @@ class RevisionSerializer(serializers.ModelSerializer[Revision]):
     resources = ResourcesSerializer(source="*")
     batching = serializers.SerializerMethodField()
     topic = serializers.SerializerMethodField()
+    redaction = serializers.ListField(child=serializers.DictField(child=serializers.CharField()))
     env = serializers.DictField(source="variables", child=serializers.CharField())
     created_by = serializers.CharField(source="created_by.username", allow_null=True, default=None)
 
@@ -118,7 +118,15 @@ class RevisionSerializer(serializers.ModelSerializer[Revision]):
             "max_concurrency",
             "class_name",
             "topic",
+            "topic_partitions",
+            "topic_replication",
             "inference_logging",
+            "sampling_percent",
+            "record_format",
+            "redaction",
+            "events_url",
+            "input_topic",
+            "output_topic",
             "env",
             "created_by",
             "created_at",
@@ -244,12 +252,6 @@ class EventSerializer(serializers.ModelSerializer[ServingEvent]):
     class Meta:
         model = ServingEvent
         fields = ["id", "actor", "kind", "status", "text", "detail", "created_at"]
-
-
-class InferenceRecordSerializer(serializers.ModelSerializer[InferenceRecord]):
-    class Meta:
-        model = InferenceRecord
-        exclude = ["serving", "id"]
 
 
 class ReplicaLogSerializer(serializers.Serializer[Any]):

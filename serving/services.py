@@ -31,6 +31,7 @@ from serving.environments import service as environments
 from serving.errors import EditedMeanwhile, NameTaken, NoSuchServing, ServingError
 from serving.models import Preflight, Revision, Serving, serving_name
 from serving.settings import Settings
+from serving.topics import services as topics
 
 
 @transaction.atomic
@@ -206,9 +207,14 @@ def stop(*, access: Access, serving: Serving) -> Serving:
 
 
 @transaction.atomic
-def delete(*, access: Access, serving: Serving) -> None:
-    """Take the serving away at once; the worker ends its replicas, then its rows."""
+def delete(*, access: Access, serving: Serving, with_topic: bool = False) -> None:
+    """Take the serving away at once; the worker ends its replicas, then its rows.
+
+    Its topic stays unless it is to go `with_topic`, which is refused while another serving uses it.
+    """
     serving = wishes.locked(serving)
+    if with_topic:
+        topics.delete_with(access, serving)
     wishes.write(serving, wanted_replicas=0, is_deleted=True)
     serving.revisions.all().delete()  # the model versions they kept in use are free from now on
     record(project=access.project, actor=access.user.username, action="delete_serving", target=serving.name)

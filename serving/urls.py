@@ -17,6 +17,7 @@ from serving.views import (
 
 urlpatterns = [
     path("", include("serving.environments.urls")),
+    path("", include("serving.topics.urls")),
     path("servings/", listing.servings, name="servings"),
     path("preflights/<int:preflight>/", checking.preflight, name="preflight"),
     path("new-serving/", editing.create, name="serving-create"),
@@ -27,7 +28,8 @@ urlpatterns = [
     path("servings/<str:name>/logs/", logs.show, name="serving-logs"),
     path("servings/<str:name>/logs/<str:replica>/", logs.download, name="serving-log-download"),
     path("servings/<str:name>/history/", detail.history, name="serving-history"),
-    path("servings/<str:name>/calls/", detail.calls, name="serving-calls"),
+    path("servings/<str:name>/calls/", include("serving.records.urls")),
+    path("servings/<str:name>/replays/", include("serving.replays.urls")),
     path("servings/<str:name>/compare/", comparing.compare, name="serving-compare"),
     path("servings/<str:name>/check-again/", checking.check_again, name="serving-check-again"),
     path("servings/<str:name>/start-anyway/", checking.start_anyway, name="serving-start-anyway"),

@@ -10,6 +10,7 @@ from serving import containment, preflights, settings, verdicts
 from serving.drafting import artifacts
 from serving.errors import CanaryRunning, NoSuchServing
 from serving.models import Revision, Serving, ServingEvent
+from serving.topics import services as topics
 
 NEW_ATTEMPTS: dict[str, Any] = {"setbacks": {}, "failure": None, "has_given_up": False}
 
@@ -31,7 +32,7 @@ def write(serving: Serving, **changes: Any) -> None:
 
 
 def save(access: Access, serving: Serving, revision: Revision) -> None:
-    """Save the revision under the next number, with its artifact, its exemptions and its pre-flight.
+    """Save the revision under the next number, with its artifact, its topic, its exemptions and its pre-flight.
 
     Raises PermissionDenied if it would run outside of containers and the caller may not decide that.
     """
@@ -39,6 +40,7 @@ def save(access: Access, serving: Serving, revision: Revision) -> None:
     artifacts.give(revision)
     newest = serving.revisions.order_by("-number").first()
     revision.serving = serving
+    topics.give(access, revision)
     revision.number = 1 if newest is None else newest.number + 1
     revision.created_by = access.user
     revision.exemptions = [*serving.exemptions]

@@ -18,7 +18,7 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from tests.engine import skip_or_fail
+from tests.parts import skip_or_fail
 from tests.ports import free_port
 from tests.waiting import eventually
 

@@ -18,6 +18,7 @@ from django.conf import settings
 from docker.errors import ImageNotFound
 
 from serving.environments import platform_packages
+from tests.parts import skip_or_fail
 from tests.waiting import eventually
 from worker.environments.problems import EnvironmentProblem
 from worker.images import build, host
@@ -31,10 +32,6 @@ SECONDS_TO_START = 60
 daemons: list[
     subprocess.Popen[bytes]
 ] = []  # those this process started; another one may be the last to need them
-
-
-def skip_or_fail(absent: str) -> None:
-    pytest.fail(absent) if os.environ.get("HOPYARD_REQUIRE_ALL") else pytest.skip(absent)
 
 
 def running_engine() -> docker.DockerClient | None:

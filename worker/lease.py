@@ -12,13 +12,13 @@ from django.db import OperationalError, connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from serving.models import Preflight, Serving
+from serving.models import Preflight, Replay, Serving
 
 LENGTH = timedelta(seconds=15)
 RENEWALS = 3  # in the length of a lease
 
 
-def hold(key: int, of: type[Serving | Preflight] = Serving) -> AbstractContextManager[bool]:
+def hold(key: int, of: type[Serving | Preflight | Replay] = Serving) -> AbstractContextManager[bool]:
     """Whether the right to take a step is ours; if so it stays ours until the block ends."""
     return take(of._default_manager.filter(pk=key), LENGTH)
 

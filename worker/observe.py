@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from serving.models import Replica, Revision, Serving
 from serving.states import Component, ReplicaState
-from worker import failures, looking
+from worker import failures, log_counts, looking
 from worker.deployers.base import Deployer, Phase, ReplicaStatus
 from worker.failures import Failure
 from worker.probe import Answer, probe
@@ -97,6 +97,8 @@ def _compare(serving: Serving, deployer: Deployer, seen: Observation, pair: _Pai
         _end(seen, row, row.exit or ("stopped" if was_asked else _how(status)))
         return
     _set_state(serving, deployer, seen, row, pair)
+    if pair.answer is not None:
+        row.log_counts = log_counts.noted(row.log_counts, pair.answer.log_counts, timezone.now())
     seen.living.append(row)
     if pair.row is None or before != _shown(row):
         seen.changed.append(row)
@@ -207,4 +209,4 @@ def _how(status: ReplicaStatus) -> str:
 
 
 def _shown(row: Replica) -> tuple[object, ...]:
-    return (row.state, row.address, row.place, row.complaint, row.silent_since)
+    return (row.state, row.address, row.place, row.complaint, row.silent_since, row.log_counts)

@@ -1,11 +1,15 @@
-"""What must be there and found good before a revision's first replica starts: packages, allowed files, pre-flight."""
+"""What must be there and found good before a revision's first replica starts: packages, allowed files, pre-flight,
+topics.
+"""
 
 from dataclasses import dataclass
 
 from serving import preflights, safety
-from serving.models import Preflight, Revision, Serving
+from serving.models import Preflight, Revision, Serving, Topic
 from worker.environments import prepare
 from worker.failures import Failure
+
+LONGEST_SENTENCE = 300
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,8 @@ def of(serving: Serving, revision: Revision) -> Preparation:
         if safety.is_waiting(revision):
             return Preparation("Scanning the files")
         return Preparation(failure=Failure("FilesRefused", refused, is_final=True))
-    return _checked(revision)
+    checked = _checked(revision)
+    return of_topics(revision) if checked.is_done else checked
 
 
 def _checked(revision: Revision) -> Preparation:
@@ -68,3 +73,18 @@ def _checked(revision: Revision) -> Preparation:
 def _now(found: Preflight) -> str:
     running = [str(check["title"]) for check in found.checks if check["state"] == "running"]
     return f": {running[0]}" if running else ""
+
+
+def of_topics(revision: Revision) -> Preparation:
+    """A topic that has been there once keeps nothing from starting: what cannot be sent is spilled."""
+    names = {revision.topic, revision.input_topic, revision.output_topic}
+    unready = Topic.objects.filter(name__in=names, is_deleted=False).exclude(state=Topic.State.READY)
+    for topic in unready.order_by("state"):  # failed ones first
+        if topic.state == Topic.State.FAILED:
+            failure = Failure(
+                "TopicFailed", f"The topic {topic} cannot be made. {topic.problem}", is_final=True
+            )
+            return Preparation(failure=failure)
+        because = f": {topic.problem}" if topic.problem else ""
+        return Preparation(f"Waiting for the topic {topic}{because}"[:LONGEST_SENTENCE])
+    return Preparation()

@@ -28,7 +28,17 @@ PREDICTORS_ASKED_WITHIN = (
     1.2  # seconds: those in containers ask every half of one, and then look like the others
 )
 ROWS_KEPT = 50  # more than a deployer remembers, or it would report an old exit as news
-ROW_COLUMNS = ("state", "address", "place", "complaint", "exit", "ready_at", "silent_since", "ended_at")
+ROW_COLUMNS = (
+    "state",
+    "address",
+    "place",
+    "complaint",
+    "exit",
+    "log_counts",
+    "ready_at",
+    "silent_since",
+    "ended_at",
+)
 
 
 def step(serving_id: int, deployer: Deployer) -> bool:

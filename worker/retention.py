@@ -9,10 +9,9 @@ from pathlib import Path
 from django.conf import settings
 
 from models_registry.models import Artifact
-from serving.models import InferenceRecord, Serving, TopicOffset
+from worker.consuming import trimming
 
 LEFTOVERS_KEPT_SECONDS = 24 * 3600
-READ_FILES_KEPT_SECONDS = 7 * 24 * 3600
 
 
 def remove_leftovers() -> None:
@@ -37,24 +36,5 @@ def _old(paths: Iterable[Path]) -> list[Path]:
 
 
 def trim_inference_records() -> None:
-    for serving in Serving.objects.all():
-        records = InferenceRecord.objects.filter(serving=serving).order_by("-requested_at", "-id")
-        first_beyond = records.values_list("requested_at", flat=True)[
-            settings.INFERENCE_RECORDS_KEPT :
-        ].first()
-        if first_beyond is not None:
-            InferenceRecord.objects.filter(serving=serving, requested_at__lte=first_beyond).delete()
-
-
-def forget_read_topic_files() -> None:
-    """Remove topic files that were read whole and have not grown for a week."""
-    for offset in TopicOffset.objects.all():
-        path = Path(offset.path)
-        if not path.exists():
-            offset.delete()
-        elif (
-            offset.position >= path.stat().st_size
-            and time.time() - path.stat().st_mtime > READ_FILES_KEPT_SECONDS
-        ):
-            path.unlink()
-            offset.delete()
+    """Those beyond the kept age, number and size."""
+    trimming.trim()

@@ -16,7 +16,7 @@ from models_registry.models import ArtifactFile
 from serving.models import Revision, Serving
 from serving.replica_documents import tokens
 from serving.states import Component
-from worker import control, keys, predictors
+from worker import control, inference_log, keys, predictors
 from worker.deployers import containers
 from worker.deployers.base import File, RevisionSpec, ServingSpec
 from worker.environments import prepare
@@ -58,7 +58,7 @@ def _components(serving: Serving, revision: Revision, slots: Sequence[Slot]) -> 
         component: tuple(number for one, number in slots if one == component) for component in Component
     }
     if numbers := by_component[Component.PREDICTOR]:
-        without_log = {"HOPYARD_TOPIC": ""} if behind else {}
+        without_log = inference_log.NOTHING if behind else {}
         yield _connected(
             predictor(revision, numbers, told | without_log, is_front=not behind), serving, revision
         )
@@ -174,13 +174,7 @@ def transformer_file(revision: Revision) -> File:
 def environment(serving: Serving, revision: Revision) -> dict[str, str]:
     """What the replica and the user's script find in their environment, the names Hopsworks sets included."""
     told = general(serving.project, revision, name=serving.name, user=serving.created_by)
-    if revision.topic:
-        told |= {
-            "HOPYARD_TOPIC_DIR": str(settings.TOPIC_DIR / serving.project.name),
-            "HOPYARD_TOPIC": revision.topic,
-            "HOPYARD_INFERENCE_LOGGING": revision.inference_logging,
-        }
-    return told
+    return told | inference_log.variables(serving, revision)
 
 
 def general(project: Project, revision: Revision, *, name: str, user: User | None) -> dict[str, str]:

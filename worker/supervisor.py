@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import connections
 
 from accounts import work
-from serving.models import Preflight, Serving
+from serving.models import Preflight, Replay, Serving
 from worker import control, installed
 from worker.deployers.base import Deployer, DeployerError, Phase, ReplicaStatus, ServingSpec
 from worker.deployers.several import PartlySeen
@@ -87,7 +87,7 @@ class Program:
 
 
 def programs(*, web_workers: int) -> list[Program]:
-    """The gateway if there is one, web, worker, beat and log consumer, in the order in which they stop."""
+    """The gateway if there is one, web, worker, beat, log consumer and streamer, in the order in which they stop."""
     python = sys.executable
     has_gateway = installation.is_on()
     bind = f"unix:{installation.web_socket()}" if has_gateway else settings.BIND
@@ -124,6 +124,7 @@ def programs(*, web_workers: int) -> list[Program]:
         Program("beat", [*celery, *beat]),
         Program("worker", [*celery, *worker, *quiet]),
         Program("log consumer", [python, str(settings.BASE_DIR / "manage.py"), "consume"]),
+        Program("streamer", [python, str(settings.BASE_DIR / "manage.py"), "stream"]),
     ]
 
 
@@ -177,10 +178,11 @@ def stop_replicas() -> None:
 
 
 def _names() -> set[str]:
-    """What deployers know servings and pre-flights by; those of this machine also if the database forgot them."""
+    """What deployers know servings, pre-flights and replays by; those of this machine also if the database forgot them."""
     folders = {path.name for path in settings.REPLICA_DIR.glob("*")}
-    rows: list[Serving | Preflight] = [*Serving.objects.select_related("project")]
+    rows: list[Serving | Preflight | Replay] = [*Serving.objects.select_related("project")]
     rows += [each for each in Preflight.objects.all() if not each.is_finished]
+    rows += [each for each in Replay.objects.all() if not each.is_finished]
     return folders | {each.key for each in rows}
 
 

@@ -10,11 +10,12 @@ from django.db.models import Q
 
 from models_registry import services as registry
 from models_registry.incoming import services as incoming
-from serving.models import Preflight, Replica, Serving
+from serving.models import Preflight, Replay, Replica, Serving
 from serving.states import ReplicaState, Status
 from worker import following, installed, keys, preflight, reconcile, retention
 from worker.deployers.base import Deployer
 from worker.gateway import publishing
+from worker.topics import making, trimming
 
 log = logging.getLogger(__name__)
 
@@ -26,17 +27,17 @@ AT_REST = (Status.CREATED, Status.STOPPED)
 @shared_task(name="worker.reconcile")
 def reconcile_serving(serving_id: int, chain: str = "", tries: int = 0) -> None:
     """Bring a serving closer to its wish until it has settled."""
-    _go_on(reconcile_serving, Serving, reconcile.step, _Link(serving_id, chain, tries))
+    go_on(reconcile_serving, Serving, reconcile.step, Link(serving_id, chain, tries))
 
 
 @shared_task(name="worker.preflight")
 def make_preflight(preflight_id: int, chain: str = "", tries: int = 0) -> None:
     """Bring a pre-flight closer to its end."""
-    _go_on(make_preflight, Preflight, preflight.step, _Link(preflight_id, chain, tries))
+    go_on(make_preflight, Preflight, preflight.step, Link(preflight_id, chain, tries))
 
 
 @dataclass(frozen=True)
-class _Link:
+class Link:
     """The steps for a row form one chain: a newer call takes it over, and the older one ends by itself."""
 
     key: int
@@ -44,11 +45,11 @@ class _Link:
     tries: int
 
 
-def _go_on(
+def go_on(
     task: "Task[..., None]",
-    rows: type[Serving | Preflight],
+    rows: type[Serving | Preflight | Replay],
     step: Callable[[int, Deployer], bool],
-    link: _Link,
+    link: Link,
 ) -> None:
     """Take a step and, while the row has not settled, another one later."""
     if link.chain and not rows.objects.filter(pk=link.key, chain=link.chain).exists():
@@ -91,6 +92,21 @@ def reconcile_all() -> None:
         make_preflight.delay(preflight_id)
 
 
+@shared_task(name="worker.make_topic")
+def make_topic(topic_id: int) -> None:
+    making.make(topic_id)
+
+
+@shared_task(name="worker.make_topics")
+def make_topics() -> None:
+    making.make_all()
+
+
+@shared_task(name="worker.trim_topics")
+def trim_topics() -> None:
+    trimming.trim()
+
+
 @shared_task(name="worker.publish_keys")
 def publish_keys(project_id: int) -> None:
     for serving in Serving.objects.filter(project=project_id, wanted_replicas__gt=0).select_related(
@@ -117,4 +133,3 @@ def sweep() -> None:
     preflight.forget_old()
     retention.remove_leftovers()
     retention.trim_inference_records()
-    retention.forget_read_topic_files()

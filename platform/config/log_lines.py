@@ -30,5 +30,6 @@ def to_stderr(level: str) -> dict[str, Any]:
             "django.request": {"level": "ERROR", "filters": ["the platform's own"]},
             "httpx": {"level": "WARNING"},
             "celery": {"level": "WARNING"},
+            "kafka": {"level": "CRITICAL"},  # what it could not do, it raises
         },
     }

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 
-from config import brokers, databases, log_lines, secrets, storages
+from config import brokers, databases, enums, kafka_options, log_lines, secrets, storages
 from config.environment import Environment
 
 env = Environment()
@@ -176,16 +176,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/",
-    "ENUM_NAME_OVERRIDES": {
-        "Role": "accounts.models.Role",
-        "Status": "serving.states.Status",
-        "ReplicaState": "serving.states.ReplicaState",
-        "CheckState": "serving.models.preflights.CheckState",
-        "PreflightState": "serving.models.Preflight.State",
-        "EnvironmentState": "serving.models.Environment.State",
-        "ResolutionState": "serving.models.Resolution.State",
-        "ReportState": "models_registry.models.FileReport.State",
-    },
+    "ENUM_NAME_OVERRIDES": enums.NAMES,
 }
 
 # --- Worker ---------------------------------------------------------------------------------------
@@ -240,9 +231,11 @@ PREDICTORS_DIR = DATA_DIR / "predictors"
 
 KAFKA_BROKERS = env.words("KAFKA_BROKERS", "")  # host:port; empty: topics are folders in TOPIC_DIR
 KAFKA_REPLICA_BROKERS = env.words("KAFKA_REPLICA_BROKERS", "")  # for containers; empty: through the platform
-KAFKA_OPTIONS = env.pairs("KAFKA_OPTIONS", "")  # librdkafka's, such as security.protocol=SASL_SSL
+KAFKA_OPTIONS = kafka_options.read(env)  # librdkafka's, such as security.protocol=SASL_SSL
 TOPIC_DIR = DATA_DIR / "topics"
 OUTBOX_DIR = DATA_DIR / "outbox"  # what waits to be sent to Kafka
+TOPIC_DIR.mkdir(mode=0o700, exist_ok=True)
+OUTBOX_DIR.mkdir(mode=0o700, exist_ok=True)
 SPILL_MB = env.number("SPILL_MB", 256)  # what a replica may keep while its topic is away; 0: nothing
 TOPIC_RETENTION_HOURS = env.number("TOPIC_RETENTION_HOURS", 24 * 7)
 TOPIC_RETENTION_MB = env.number("TOPIC_RETENTION_MB", 4096)  # of each topic

@@ -14,7 +14,10 @@ from hopyard.client.commands import account, asking
 from hopyard.client.commands.environments import environment
 from hopyard.client.commands.models import model
 from hopyard.client.commands.output import Commands, Target
+from hopyard.client.commands.records import records
+from hopyard.client.commands.replays import replay
 from hopyard.client.commands.servings import serving
+from hopyard.client.commands.topics import topic
 from hopyard.serving_here import EXAMPLES as SERVE_EXAMPLES
 from hopyard.serving_here import kserve_spellings, server_arguments, welcome
 
@@ -122,6 +125,9 @@ for command in (
     model,
     serving,
     environment,
+    topic,
+    records,
+    replay,
     asking.predict,
     asking.logs,
 ):

@@ -96,9 +96,9 @@ def stop(serving_name: str) -> Serving:
     return current().servings.stop(serving_name)
 
 
-def delete(serving_name: str) -> None:
-    """Delete it, running or not."""
-    current().servings.delete(serving_name)
+def delete(serving_name: str, *, with_topic: bool = False) -> None:
+    """Delete it, running or not; its topic stays unless `with_topic`."""
+    current().servings.delete(serving_name, with_topic=with_topic)
 
 
 def get_all() -> list[Serving]:

@@ -7,7 +7,7 @@ requirements text); `artifacts.give` makes the numbered artifact that only a sav
 from collections.abc import Set
 
 from accounts.models import Project
-from serving.drafting import artifacts, limits, packages, scripts, topics
+from serving.drafting import artifacts, limits, packages, scripts, streaming, topics
 from serving.models import Revision
 from serving.settings import COPIED, MADE, SOURCES, WISHED, Settings
 
@@ -20,6 +20,7 @@ def revision(project: Project, wanted: Settings, current: Revision | None) -> Re
     version, script = scripts.version_and_script(project, wanted, current)
     transformer = scripts.transformer(project, wanted, version, current)
     limits.check(wanted)
+    streaming.check(project, wanted)
     asked = packages.of(wanted, script)
     draft = Revision(
         model_version=version,
@@ -27,9 +28,8 @@ def revision(project: Project, wanted: Settings, current: Revision | None) -> Re
         script=script.blob,
         transformer_path=transformer.path if transformer else "",
         transformer=transformer.blob if transformer else None,
-        topic=topics.topic(project, wanted, current),
         **asked,
-        **{name: getattr(wanted, name) for name in COPIED},
+        **{name: getattr(wanted, name) for name in COPIED} | topics.columns(project, wanted, current),
     )
     draft.artifact = artifacts.known(draft, wanted.artifact_version, current)
     return draft
@@ -40,6 +40,7 @@ def edit(project: Project, wanted: Settings, current: Revision, changed: Set[str
     if changed & SOURCES:
         return revision(project, wanted, current)
     limits.check(wanted)
+    streaming.check(project, wanted)
     kept = {name: getattr(current, name) for name in (*WISHED, *MADE)}
     given = {name: getattr(wanted, name) for name in COPIED}
-    return Revision(**kept | given | {"topic": topics.topic(project, wanted, current)})
+    return Revision(**kept | given | topics.columns(project, wanted, current))

@@ -5,8 +5,9 @@ import re
 
 from django.conf import settings as platform
 
+from serving.drafting import events, redaction
 from serving.errors import ServingError
-from serving.models import Batching, Placement
+from serving.models import Batching, InferenceLogging, Placement, RecordFormat
 from serving.settings import Settings, label
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
@@ -23,6 +24,9 @@ def check(wanted: Settings) -> None:
     _check_placement(wanted.transformer_placement)
     _check_class_name(wanted.class_name)
     _check_variables(wanted.variables)
+    _check_records(wanted)
+    redaction.check(wanted)
+    events.check(wanted)
 
 
 def _check_numbers(wanted: Settings) -> None:
@@ -67,6 +71,25 @@ def _check_placement(placement: str) -> None:
 def _check_batching(mode: str) -> None:
     if mode not in Batching.values:
         raise ServingError(f"Batching is auto, on or off, not {mode!r}.", field="batching")
+
+
+def _check_records(wanted: Settings) -> None:
+    if not 0 < wanted.sampling_percent <= 100:
+        raise ServingError(
+            f"Of every hundred calls more than 0 and at most 100 are recorded, not {wanted.sampling_percent:g}; "
+            "write NONE as topic for no records.",
+            field="sampling_percent",
+        )
+    if wanted.record_format not in RecordFormat.values:
+        raise ServingError(
+            f"The format of records is avro or mlrun, not {wanted.record_format!r}.", field="record_format"
+        )
+    if wanted.inference_logging not in InferenceLogging.values:
+        known = ", ".join(InferenceLogging.values)
+        raise ServingError(
+            f"What is recorded is one of {known}, not {wanted.inference_logging!r}.",
+            field="inference_logging",
+        )
 
 
 def _check_class_name(name: str) -> None:

@@ -11,6 +11,7 @@ from serving.environments import platform_packages
 from serving.environments import queries as environments
 from serving.models import Deployer, Serving
 from serving.settings import CREATE, MODEL_ONLY, NONE
+from serving.topics import queries as topics
 
 Choices = list[tuple[str, str]]
 MOST_NAMED = 4
@@ -37,9 +38,15 @@ def of(project: Project, serving: Serving | None) -> dict[str, Choices]:
         "topic": [
             (CREATE, "CREATE: a new one"),
             (NONE, "NONE: keep no log"),
-            *_plain(queries.topics(project)),
+            *_plain([*topics.for_records(project), serving.current.topic if serving else ""]),
         ],
+        "input_topic": _for_requests(project, serving.current.input_topic if serving else ""),
+        "output_topic": _for_requests(project, serving.current.output_topic if serving else ""),
     }
+
+
+def _for_requests(project: Project, now: str) -> Choices:
+    return [("", "None"), *_plain([*topics.for_requests(project), now])]
 
 
 def _plain(values: Iterable[str]) -> Choices:

@@ -5,9 +5,9 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from serving.models import Batching, InferenceLogging, Placement, serving_name
+from serving.forms.log import PLAIN, LogFields
+from serving.models import Batching, Placement, serving_name
 
-PLAIN = {"spellcheck": "false", "autocomplete": "off"}
 ANY_STEP = {"step": "any"}
 
 
@@ -38,7 +38,7 @@ class LinesField(forms.CharField):
         return "\n".join((super().to_python(value) or "").splitlines())
 
 
-class SettingsFields(forms.Form):
+class SettingsFields(LogFields):
     """Whatever is left empty is filled from the script's path and the defaults."""
 
     script = forms.ChoiceField(
@@ -121,12 +121,6 @@ class SettingsFields(forms.Form):
         required=False,
         help_text="In each replica. More than 1 only for a script that is safe in threads.",
     )
-    inference_logging = forms.ChoiceField(
-        label="What to record", choices=InferenceLogging.choices, required=False
-    )
-    topic = forms.ChoiceField(required=False, help_text="Where the log of calls goes.")
-    topic_partitions = forms.IntegerField(required=False, help_text="Of a topic made with CREATE.")
-    topic_replication = forms.IntegerField(required=False, help_text="Of a topic made with CREATE.")
     batching = forms.ChoiceField(
         label="Predict waiting requests together",
         choices=Batching.choices,

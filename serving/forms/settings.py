@@ -26,6 +26,17 @@ TRANSFORMER = (
     "transformer_memory_mb",
     "artifact_version",
 )
+LOG = (
+    "inference_logging",
+    "topic",
+    "topic_partitions",
+    "topic_replication",
+    "sampling_percent",
+    "record_format",
+    "redaction",
+    "events_url",
+)
+STREAM = ("input_topic", "output_topic")
 ADVANCED = (
     "class_name",
     "replicas",
@@ -34,10 +45,6 @@ ADVANCED = (
     "gpus",
     "deployer",
     "max_concurrency",
-    "inference_logging",
-    "topic",
-    "topic_partitions",
-    "topic_replication",
     "batching",
     "max_batch_size",
     "max_latency_ms",
@@ -53,6 +60,10 @@ MAY_BE_EMPTY = {
     "requirements",
     "transformer",
     "deployer",
+    "redaction",
+    "events_url",
+    "input_topic",
+    "output_topic",
 }
 OF_FIELDS = {"percent": "canary_percent"}
 
@@ -139,6 +150,14 @@ class ServingForm(SettingsFields):
     @property
     def shows_transformer(self) -> bool:
         return self._has_news(TRANSFORMER) or bool(self["transformer"].value())
+
+    @property
+    def shows_log(self) -> bool:
+        return self._has_news(LOG) or any(self[name].value() for name in ("redaction", "events_url"))
+
+    @property
+    def shows_stream(self) -> bool:
+        return self._has_news(STREAM) or any(self[name].value() for name in STREAM)
 
     @property
     def has_advanced_news(self) -> bool:

@@ -113,6 +113,7 @@ class Migration(migrations.Migration):
                 ("request_id", models.CharField(max_length=128)),
                 ("requested_at", models.DateTimeField()),
                 ("revision", models.PositiveIntegerField()),
+                ("protocol", models.CharField(blank=True, max_length=20)),
                 ("verb", models.CharField(max_length=100)),
                 ("inputs", models.TextField()),
                 ("status", models.PositiveIntegerField()),

@@ -12,6 +12,9 @@ class InferenceRecord(models.Model):
     size, and its sha256 if it was too large or no JSON, stand for it. `fields` are the values to filter by:
     {"in": {name: [values]}, "out": {name: [values]}}, the name of an unnamed column being its number and that of an
     unnamed value empty.
+
+    On PostgreSQL the table is partitioned by days of `requested_at` (`worker.consuming.partitions`), which is why
+    every unique key has it; migration 0007 makes it so, and the index of the values by which `fields` are found.
     """
 
     request_id = models.CharField(max_length=128)
@@ -42,10 +45,25 @@ class InferenceRecord(models.Model):
 
     class Meta:
         ordering = ["-requested_at", "-id"]
-        indexes = [models.Index(fields=["serving", "-requested_at"]), models.Index(fields=["request_id"])]
+        indexes = [
+            # What is rare among these is looked for within the index, without a look at the rows.
+            models.Index(
+                fields=["serving", "-requested_at", "-id", "status", "duration_us", "verb", "protocol"],
+                name="record_by_time",
+            ),
+            models.Index(
+                fields=["serving", "status", "-requested_at", "-id"],
+                condition=models.Q(status__gte=400),
+                name="record_by_failure",
+            ),
+            models.Index(fields=["serving", "-duration_us"], name="record_by_duration"),
+            models.Index(fields=["serving", "revision", "-requested_at", "-id"], name="record_by_revision"),
+            models.Index(fields=["serving", "key_id", "-requested_at", "-id"], name="record_by_key"),
+            models.Index(fields=["request_id"], name="record_by_request"),
+        ]
         constraints = [
             models.UniqueConstraint(
-                fields=["serving", "replica", "request_id", "requested_at"], name="inference_is_stored_once"
+                fields=["serving", "replica", "requested_at", "request_id"], name="inference_is_stored_once"
             )
         ]
 

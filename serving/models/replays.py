@@ -58,12 +58,16 @@ class Replay(models.Model):
 
 
 class ReplayedCall(models.Model):
-    """One record asked again: what was answered then, and what now; `difference` says in words where they differ."""
+    """One record asked again: what was answered then, and what now; `difference` says in words where they differ.
+
+    `new_status` is 0 until it was asked.
+    """
 
     replay = models.ForeignKey(Replay, models.CASCADE, related_name="calls")
     request_id = models.CharField(max_length=128)
     requested_at = models.DateTimeField()
     revision = models.PositiveIntegerField()
+    protocol = models.CharField(max_length=20, blank=True)
     verb = models.CharField(max_length=100)
     inputs = models.TextField()
     status = models.PositiveIntegerField()

@@ -1,38 +1,32 @@
-"""Keeps the inference records that replicas send, in the topics' files, as a replica with a shared disk writes them.
+"""Keeps the inference records that replicas post, in their topics, as a replica that reaches its topic writes them.
 
 What a replica says of a call is its own; which project, serving, revision and model it is of is not.
 """
 
-import fcntl
 import json
-import os
 from collections import defaultdict
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from django.conf import settings
-
-from models_registry import storage
-from serving.models import Replica, Revision, Serving
+from serving.models import Replica, Revision, Serving, Topic
+from serving.replica_documents import avro
+from serving.topics import outbox, schemas
+from serving.topics.outbox import NotKept as NotKept  # noqa: PLC0414 - what `keep` raises
 
 MOST_BYTES = 8 * 1024 * 1024
 MOST_CHARACTERS = 2 * 1024 * 1024
-
-Of = dict[str, tuple[Revision, list[bytes]]]
+LARGEST_INT = 2**31 - 1
+WRITER = "posted"
+TIMES = ("queue_us", "preprocess_us", "predict_us", "postprocess_us")
 
 
 class BadRecords(Exception):
     """Some line cannot be kept; the text says which and why. None of the others is kept either."""
 
 
-class NotKept(Exception):
-    """The topic could not be written; the same lines may be sent again."""
-
-
 def keep(serving: Serving, body: bytes) -> int:
-    """Append lines of JSON to the topics of their replicas' revisions and return how many. Raises BadRecords, NotKept
-    and storage.StorageFull.
+    """Add the records in lines of JSON to the topics of their replicas' revisions and return how many. Raises
+    BadRecords, NotKept and storage.StorageFull.
     """
     by_replica: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for number, line in enumerate(body.splitlines(), 1):
@@ -42,21 +36,45 @@ def keep(serving: Serving, body: bytes) -> int:
             raise BadRecords(f"Line {number} is no inference record: {error}.") from None
         by_replica[record["replica"]].append(record)
     revisions = _revisions(serving, by_replica)
-    storage.require_room(len(body))
-    for replica, records in by_replica.items():
-        _append(_path(serving, revisions[replica], replica), _lines(serving, revisions[replica], records))
-    return sum(map(len, by_replica.values()))
+    topics = _topics(revisions)
+    values = {
+        replica: _values(serving, revisions[replica], topics, records)
+        for replica, records in by_replica.items()
+    }
+    for replica, encoded in values.items():
+        outbox.put(revisions[replica].topic, WRITER, encoded)
+    return sum(map(len, values.values()))
 
 
 def _read(line: bytes) -> dict[str, Any]:
     said = json.loads(line)
     if not isinstance(said, dict):
         raise ValueError("it is no JSON object")
+    if "message" in said:
+        return {"replica": _text(said, "replica"), "message": _message(_text(said, "message") or "")}
     texts = {name: _text(said, name) for name in ("request_id", "replica", "verb")}
-    numbers = {name: _number(said, name) for name in ("status", "requested_at", "duration_us")}
+    numbers = {name: _number(said, name) for name in ("requested_at", "duration_us")}
+    status = {"status": _number(said, "status", most=LARGEST_INT)}
+    times = {name: _number(said, name, may_miss=True) for name in TIMES}
+    sizes = {name: _number(said, name, may_miss=True) or 0 for name in ("inputs_bytes", "outputs_bytes")}
     bodies = {name: _body(said, name) for name in ("inputs", "outputs")}
-    optional = {name: _text(said, name, may_miss=True) for name in ("error", "key_id")}
-    return texts | numbers | bodies | optional
+    optional = {name: _text(said, name, may_miss=True) for name in ("protocol", "error", "key_id")}
+    return texts | numbers | status | times | sizes | bodies | optional
+
+
+def _message(text: str) -> dict[str, Any]:
+    """A record of MLRun's."""
+    try:
+        said = json.loads(text, parse_constant=_refuse)
+    except ValueError as error:
+        raise ValueError(f"its message is no JSON ({error})") from None
+    if not isinstance(said, dict):
+        raise ValueError("its message is no JSON object")
+    return said
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")
 
 
 def _text(said: Mapping[str, Any], name: str, *, may_miss: bool = False) -> str | None:
@@ -68,9 +86,13 @@ def _text(said: Mapping[str, Any], name: str, *, may_miss: bool = False) -> str 
     return value.encode(errors="replace").decode()
 
 
-def _number(said: Mapping[str, Any], name: str) -> int:
+def _number(
+    said: Mapping[str, Any], name: str, *, most: int = 2**53 - 1, may_miss: bool = False
+) -> int | None:
     value = said.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**53:
+    if value is None and may_miss:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
         raise ValueError(f"{name} is no whole number")
     return value
 
@@ -89,45 +111,37 @@ def _revisions(serving: Serving, replicas: Mapping[str, object]) -> dict[str, Re
     if strangers := sorted(replicas.keys() - numbers.keys()):
         raise BadRecords(f"{serving} has no replica {strangers[0][:60]}.")
     found = Revision.objects.filter(serving=serving, number__in=numbers.values())
-    revisions = {each.number: each for each in found.select_related("model_version")}
-    silent = sorted(name for name, number in numbers.items() if not revisions[number].topic)
-    if silent:
+    revisions = {each.number: each for each in found.select_related("model_version__model", "artifact")}
+    if silent := sorted(
+        name for name, number in numbers.items() if number not in revisions or not revisions[number].topic
+    ):
         raise BadRecords(f"Replica {silent[0]} runs a revision that logs no calls.")
     return {name: revisions[number] for name, number in numbers.items()}
 
 
-def _lines(serving: Serving, revision: Revision, records: list[dict[str, Any]]) -> bytes:
-    stamp = {
-        "project": serving.project.name,
-        "serving": serving.name,
-        "revision": str(revision.number),
-        "model_version": str(revision.model_version.number),
-    }
-    written = [json.dumps(each | stamp, ensure_ascii=False, separators=(",", ":")) for each in records]
-    return "".join(f"{line}\n" for line in written).encode()
+def _topics(revisions: Mapping[str, Revision]) -> dict[str, Topic]:
+    """By name. Raises BadRecords for one that has been deleted."""
+    names = {revision.topic for revision in revisions.values()}
+    found = {topic.name: topic for topic in Topic.objects.filter(name__in=names, is_deleted=False)}
+    if gone := sorted(names - found.keys()):
+        raise BadRecords(f"The topic {gone[0]} has been deleted.")
+    return found
 
 
-def _path(serving: Serving, revision: Revision, replica: str) -> Path:
-    folder: Path = settings.TOPIC_DIR
-    return folder / serving.project.name / revision.topic / f"{replica}.jsonl"
+def _values(
+    serving: Serving, revision: Revision, topics: Mapping[str, Topic], records: list[dict[str, Any]]
+) -> list[bytes]:
+    """The records as messages of the revision's topic. Raises BadRecords for those of another subject."""
+    topic = topics[revision.topic]
+    is_mlruns = topic.subject == schemas.MLRUN
+    if any(("message" in record) is not is_mlruns for record in records):
+        raise BadRecords(f"The topic {topic} is for messages of {topic.subject}.")
+    if is_mlruns:
+        return [_mlruns(serving, record) for record in records]
+    write = avro.writer(serving, revision, topic.schema_version or schemas.CURRENT)
+    return [write(record) for record in records]
 
 
-def _append(path: Path, data: bytes) -> None:
-    """Whole lines or nothing; several processes of the platform may write to the same file."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a+b", buffering=0) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            size = file.seek(0, os.SEEK_END)
-            torn = b"\n" if size and not _ends_a_line(file) else b""
-            written = file.write(torn + data)
-            if written != len(torn + data):
-                file.truncate(size)
-                raise OSError(f"only {written} bytes of them fitted")
-    except OSError as error:
-        raise NotKept(f"The records could not be kept ({error}); send them again.") from error
-
-
-def _ends_a_line(file: BinaryIO) -> bool:
-    file.seek(-1, os.SEEK_END)
-    return file.read(1) == b"\n"
+def _mlruns(serving: Serving, record: Mapping[str, Any]) -> bytes:
+    stamp = {"host": record["replica"], "function_uri": f"{serving.project.name}/{serving.name}"}
+    return json.dumps(record["message"] | stamp, ensure_ascii=False, separators=(",", ":")).encode()

@@ -106,3 +106,6 @@ class Broker(Protocol):
     def reader(self, *, group: str) -> Reader: ...
     def peek(self, name: str, *, most: int) -> list[Message]:
         """The newest messages, newest first, without a group."""
+
+    def close(self) -> None:
+        """Let go of connections; it may be used again."""

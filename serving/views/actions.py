@@ -9,6 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.models import Scope
 from accounts.pages import PageRequest, way_back
 from serving import services
+from serving.topics import queries as topics
 from serving.views.doing import do
 from serving.views.loading import load
 
@@ -46,7 +47,9 @@ def roll_back(request: PageRequest, project: str, name: str, number: int) -> Htt
 def delete(request: PageRequest, project: str, name: str) -> HttpResponse:
     found, serving = load(request, project, name, needs=Scope.WRITE)
     if request.method == "POST":
-        said = f"{name} is deleted; its replicas are being stopped."
-        do(request, said, lambda: services.delete(access=found, serving=serving))
+        with_topic = request.POST.get("topic") == "delete"
+        said = f"{name} is deleted{' with its topic' if with_topic else ''}; its replicas are being stopped."
+        do(request, said, lambda: services.delete(access=found, serving=serving, with_topic=with_topic))
         return redirect("servings", project)
-    return render(request, "serving/delete.html", {"access": found, "serving": serving})
+    context = {"access": found, "serving": serving, "sharers": topics.sharers(serving)}
+    return render(request, "serving/delete.html", context)

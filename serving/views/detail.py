@@ -1,4 +1,4 @@
-"""The pages of one serving: overview, history, calls."""
+"""The pages of one serving: overview, history."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,6 @@ from serving.models import Replica, Serving
 from serving.views.loading import load
 
 REPLICAS_SHOWN = 20
-RECORDS_SHOWN = 20
 PER_PAGE = 50
 
 
@@ -72,15 +71,6 @@ def history(request: PageRequest, project: str, name: str) -> HttpResponse:
         "page": Paginator(queries.events(serving), PER_PAGE).get_page(request.GET.get("page")),
     }
     return render(request, "serving/_history.html" if request.htmx else "serving/history.html", context)
-
-
-@login_required
-@require_safe
-def calls(request: PageRequest, project: str, name: str) -> HttpResponse:
-    found, serving = load(request, project, name)
-    records = queries.inference_records(serving)[:RECORDS_SHOWN]
-    context = {"access": found, "serving": serving, "records": records}
-    return render(request, "serving/calls.html", context)
 
 
 def _rollout(serving: Serving) -> dict[str, Any]:

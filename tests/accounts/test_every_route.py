@@ -8,6 +8,7 @@ import pytest
 from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 
 from accounts.models import User
 from models_registry import services as registry
@@ -15,7 +16,7 @@ from models_registry import storage
 from models_registry.incoming import services as incoming
 from models_registry.models import ModelVersion
 from serving import services
-from serving.models import Environment
+from serving.models import Environment, InferenceRecord, Replay, Serving
 from serving.settings import Settings
 from tests.conftest import People
 
@@ -99,6 +100,11 @@ def routes(people: People, export: Callable[..., ModelVersion]) -> list[Route]:
         "<str:model>": "iris",
         "<int:number>": "1",
         "<int:revision>": "1",
+        "<int:record>": str(_record(made).pk),
+        "<int:replay>": str(Replay.objects.create(serving=made, revision=1).pk),
+        "<str:topic>": made.current.topic,
+        "<str:subject>": "inferenceschema",
+        "<str:schema_version>": "latest",
         "<str:name>": "iris",
         "<slug:alias>": "latest",
         "<str:serving>": "iris",
@@ -117,6 +123,19 @@ def routes(people: People, export: Callable[..., ModelVersion]) -> list[Route]:
         "^.*$": "nothing-here",
     }
     return [Route(pattern, _fill(pattern, real)) for pattern in EVERY]
+
+
+def _record(serving: Serving) -> InferenceRecord:
+    return InferenceRecord.objects.create(
+        serving=serving,
+        request_id="a",
+        revision=1,
+        replica="r1-0-1",
+        verb="predict",
+        status=200,
+        requested_at=timezone.now(),
+        duration_us=1,
+    )
 
 
 def _fill(pattern: str, real: dict[str, str]) -> str:

@@ -27,7 +27,7 @@ class Predict:
         return [sum(row) for row in inputs]
 """
 QUESTION, ANSWER = {"instances": [[1, 2, 3]]}, {"predictions": [6]}
-PLATFORM = ("web", "worker", "beat", "log-consumer")
+PLATFORM = ("web", "worker", "beat", "log-consumer", "streamer")
 
 
 def test_nothing_starts_before_there_are_passwords(stack: Stack, tmp_path: Path) -> None:
@@ -81,9 +81,19 @@ def test_what_replicas_share_a_network_with_holds_no_data(stack: Stack) -> None:
     assert network.attrs["Internal"]
     names = {each["Name"] for each in network.attrs["Containers"].values()}
     services = {name for name in stack.health() if stack.container(name).name in names}
-    assert services == {"web", "worker", "haproxy"}
+    assert services == {"web", "worker", "streamer", "haproxy"}
 
 
+IN_KAFKA = """
+from serving.models import Topic
+from worker.topics.kafka import KafkaBroker
+from django.conf import settings
+broker = KafkaBroker(settings.KAFKA_BROKERS, settings.KAFKA_OPTIONS)
+for name, found in broker.describe(list(Topic.objects.values_list("name", flat=True))).items():
+    if found.messages:
+        print(name, found.messages)
+broker.close()
+"""
 LOOK = """
 import sys, urllib.error, urllib.request
 for url in sys.argv[1:]:
@@ -184,9 +194,11 @@ def test_calls_and_output_come_back_to_the_platform(
     stack: Stack, client: Client, serving: str, key: str
 ) -> None:
     client.servings.predict(serving, QUESTION)
+    topic = re.compile(rf"^{serving}-inf\d{{4}} (\d+)$", re.MULTILINE)
+    eventually(lambda: topic.search(stack.manage("shell", "-c", IN_KAFKA)), what="a record in Kafka")
     records = f"{stack.url}/api/projects/demo/servings/{serving}/inference-records/"
     headers = {"Authorization": f"ApiKey {key}"}
-    eventually(lambda: httpx.get(records, headers=headers).json()["count"], what="an inference record")
+    eventually(lambda: httpx.get(records, headers=headers).json()["items"], what="an inference record")
     eventually(lambda: "Ready" in str(client.servings.logs(serving)), what="the replica's output")
 
 

@@ -51,6 +51,10 @@ def test_every_setting_of_the_form_reaches_the_revision(version: ModelVersion, b
         "class_name": "Predict",
         "variables": "A=1\nB=x=y",
         "description": "for the shop",
+        "sampling_percent": "12.5",
+        "record_format": "mlrun",
+        "redaction": "mask inputs field customer.name\r\nremove both pattern [0-9]{4} [0-9]{4}\r\n",
+        "events_url": "http://127.0.0.1:9/events",
     }
     assert bob.post("new-serving/", given).status_code == 302
     revision = newest().revision
@@ -62,6 +66,12 @@ def test_every_setting_of_the_form_reaches_the_revision(version: ModelVersion, b
         8,
     )
     assert (revision.topic, revision.batching, revision.variables) == ("", "on", {"A": "1", "B": "x=y"})
+    assert (revision.sampling_percent, revision.record_format) == (12.5, "mlrun")
+    assert revision.events_url == "http://127.0.0.1:9/events"
+    assert revision.redaction == [
+        {"action": "mask", "in": "inputs", "field": "customer.name"},
+        {"action": "remove", "in": "both", "pattern": "[0-9]{4} [0-9]{4}"},
+    ]
     assert (revision.max_latency_ms, revision.max_concurrency, revision.class_name) == (20, 3, "Predict")
 
 
@@ -76,40 +86,50 @@ def test_batching_is_chosen_from_three_ways_and_each_is_explained(serving: Servi
 
 
 @pytest.mark.parametrize(
-    ("given", "field", "is_advanced"),
+    ("given", "field", "section"),
     [
-        ({"name": "no-dash"}, "name", False),
-        ({"model_version": "9"}, "model_version", False),
-        ({"script": ""}, "script", False),
-        ({"replicas": "0"}, "replicas", True),
-        ({"memory_mb": "many"}, "memory_mb", True),
-        ({"variables": "HOPYARD_X=1"}, "variables", True),
-        ({"variables": "nonsense"}, "variables", True),
-        ({"topic": "elsewhere"}, "topic", True),
-        ({"batching": "perhaps"}, "batching", True),
-        ({"max_latency_ms": "10001"}, "max_latency_ms", True),
-        ({"max_concurrency": "0"}, "max_concurrency", True),
-        ({"class_name": "two words"}, "class_name", True),
-        ({"alias": "champion"}, "alias", False),
-        ({"python": "2.7"}, "python", False),
-        ({"requirements": "-e ."}, "requirements", False),
-        ({"requirements": "../wheel.whl"}, "requirements", False),
-        ({"transformer": "Resources/none.py"}, "transformer", False),
-        ({"transformer_placement": "elsewhere"}, "transformer_placement", False),
-        ({"transformer_replicas": "0"}, "transformer_replicas", False),
-        ({"artifact_version": "7"}, "artifact_version", False),
-        ({"artifact_version": "MODEL-ONLY", "transformer": SCRIPT}, "artifact_version", False),
+        ({"name": "no-dash"}, "name", ""),
+        ({"model_version": "9"}, "model_version", ""),
+        ({"script": ""}, "script", ""),
+        ({"replicas": "0"}, "replicas", "Advanced"),
+        ({"memory_mb": "many"}, "memory_mb", "Advanced"),
+        ({"variables": "HOPYARD_X=1"}, "variables", "Advanced"),
+        ({"variables": "nonsense"}, "variables", "Advanced"),
+        ({"topic": "elsewhere"}, "topic", "Log of calls"),
+        ({"topic_partitions": "0"}, "topic_partitions", "Log of calls"),
+        ({"sampling_percent": "0"}, "sampling_percent", "Log of calls"),
+        ({"sampling_percent": "nan"}, "sampling_percent", "Log of calls"),
+        ({"record_format": "xml"}, "record_format", "Log of calls"),
+        ({"redaction": "mask everything"}, "redaction", "Log of calls"),
+        ({"redaction": "burn inputs field name"}, "redaction", "Log of calls"),
+        ({"redaction": "mask inputs pattern (a+)+"}, "redaction", "Log of calls"),
+        ({"events_url": "ftp://somewhere"}, "events_url", "Log of calls"),
+        ({"input_topic": "elsewhere"}, "input_topic", "Requests from a topic"),
+        ({"batching": "perhaps"}, "batching", "Advanced"),
+        ({"max_latency_ms": "10001"}, "max_latency_ms", "Advanced"),
+        ({"max_concurrency": "0"}, "max_concurrency", "Advanced"),
+        ({"class_name": "two words"}, "class_name", "Advanced"),
+        ({"alias": "champion"}, "alias", ""),
+        ({"python": "2.7"}, "python", "Python and packages"),
+        ({"requirements": "-e ."}, "requirements", "Python and packages"),
+        ({"requirements": "../wheel.whl"}, "requirements", "Python and packages"),
+        ({"transformer": "Resources/none.py"}, "transformer", "Transformer"),
+        ({"transformer_placement": "elsewhere"}, "transformer_placement", "Transformer"),
+        ({"transformer_replicas": "0"}, "transformer_replicas", "Transformer"),
+        ({"artifact_version": "7"}, "artifact_version", "Transformer"),
+        ({"artifact_version": "MODEL-ONLY", "transformer": SCRIPT}, "artifact_version", "Transformer"),
     ],
 )
 def test_an_error_stands_beside_its_field_and_the_input_is_kept(
-    version: ModelVersion, bob: Pages, given: dict[str, str], field: str, is_advanced: bool
+    version: ModelVersion, bob: Pages, given: dict[str, str], field: str, section: str
 ) -> None:
     response = bob.post("new-serving/", {"script": SCRIPT, "name": "Iris", "description": "typed", **given})
     content = response.content.decode()
     assert response.status_code == 400
     assert f'id="id_{field}_error"' in content
     assert "typed" in content
-    assert bool(re.search('<details class="advanced" open>\\s*<summary>Advanced', content)) == is_advanced
+    opened = re.findall('<details class="advanced" open>\\s*<summary>(.*?) <span', content)
+    assert opened == ([section] if section else [])
     assert not Serving.objects.exists()
 
 
@@ -144,7 +164,7 @@ def test_the_second_of_two_editors_is_told_and_sees_both_values(
     content = bob.post("servings/Iris/edit/", given).content.decode()
     assert "alice changed Iris to revision 2 while you were editing" in content
     assert 'value="512"' in content
-    assert re.findall("Now: <code>(.*?)</code>", content) == ["2048", newest().revision.topic]  # type: ignore[union-attr]
+    assert re.findall("Now: <code>(.*?)</code>", content) == [newest().revision.topic, "2048"]  # type: ignore[union-attr]
     assert 'name="expected_revision" value="2"' in content
     bob.post("servings/Iris/edit/", {**given, "expected_revision": "2"})
     assert newest().revision.memory_mb == 512  # type: ignore[union-attr]

@@ -100,7 +100,8 @@ def test_async_methods_are_batched_too(serve):
 
 
 class Job:
-    abandoned = False
+    abandoned = timed = False
+    times = None
     size = 10
 
     def __init__(self, *rows):

@@ -7,7 +7,6 @@ import json
 import re
 import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from hopyard.server import reports
 from hopyard.server.container import unpacking
 from hopyard.server.container.unpacking import Torn, unpack
 from hopyard.server.failures import Failure
-from hopyard.server.posting import MOST_BYTES, PAUSES, PostingSink, parts
 from tests.client.scripted import Scripted, drops, running, says, says_raw
 
 from .process import ServerProcess, eventually
@@ -296,7 +294,7 @@ def test_calls_are_posted_to_the_platform(logging, platform):
     server = logging()
     for number in range(20):
         server.predict(number, headers=TOKEN)
-    eventually(lambda: server.metric("hopyard_inference_log_written_total") == 20)
+    eventually(lambda: server.metric("hopyard_inference_log_sent_total") == 20)
     lines = [json.loads(line) for request in platform.requests for line in request.body.splitlines()]
     assert [line["inputs"] for line in lines] == [f'{{"instances":[{number}]}}' for number in range(20)]
     assert {(line["replica"], line["key_id"]) for line in lines} == {("r1-0-1", "k1")}
@@ -307,7 +305,7 @@ def test_records_wait_for_a_platform_that_restarts(logging, platform):
     platform.then(says(503, {}), drops, says_raw(204, b""))
     server = logging()
     server.predict(1, headers=TOKEN)
-    eventually(lambda: server.metric("hopyard_inference_log_written_total") == 1)
+    eventually(lambda: server.metric("hopyard_inference_log_sent_total") == 1)
     assert server.metric("hopyard_inference_log_dropped_total") == 0
 
 
@@ -325,35 +323,6 @@ def test_nothing_is_posted_without_a_topic(logging, platform):
     server.predict(1, headers=TOKEN)
     assert server.terminate() == 0
     assert platform.requests == []
-
-
-def posting(platform: Scripted, pauses: list[float]) -> "closing[PostingSink]":
-    return closing(PostingSink(f"{platform.url}/replicas/garden-iris-1", "t", sleep=pauses.append))
-
-
-def test_refused_records_are_dropped_and_counted_and_the_others_kept(platform):
-    pauses: list[float] = []
-    lines = [b"x" * (MOST_BYTES // 2) + b"\n" for _ in range(3)]
-    platform.then(says_raw(204, b""), says(400, {"error": "no"}), says_raw(204, b""))
-    with posting(platform, pauses) as sink, pytest.raises(OSError, match="400") as caught:
-        sink.append(lines)
-    assert (caught.value.lines, pauses) == (1, [])  # type: ignore[attr-defined]
-
-
-def test_a_post_is_given_up_after_some_tries(platform):
-    pauses: list[float] = []
-    platform.on("POST", RECORDS, says(503, {}))
-    with posting(platform, pauses) as sink, pytest.raises(OSError, match="503"):
-        sink.append([b"{}\n"])
-    assert pauses == list(PAUSES)
-
-
-def test_lines_are_posted_in_order_and_in_bounded_parts():
-    lines = [bytes([65 + number]) * (MOST_BYTES // 3) for number in range(8)] + [b"y" * (MOST_BYTES * 2)]
-    found = list(parts(lines))
-    assert [line for part in found for line in part] == lines
-    assert all(sum(map(len, part)) <= MOST_BYTES or len(part) == 1 for part in found)
-    assert list(parts([])) == []
 
 
 def test_a_transformer_finds_its_predictors_at_the_platform(serve, platform, tmp_path):

@@ -1,139 +1,291 @@
-"""Calls are recorded as JSON lines, and recording never changes an answer."""
+"""Calls are recorded, whatever becomes of the shipper, and recording never changes an answer or makes it wait."""
 
+import asyncio
 import hashlib
-import json
+import signal
+import struct
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from hopyard.server import inference_log
-from hopyard.server.inference_log import DirectorySink, InferenceLog, Origin, Record
+from hopyard.server.config import Config
+from hopyard.server.inference_log.log import InferenceLog
 
 from .process import eventually
+from .topics import TOPIC, Topic, kill, shippers
 
-IDENTITY = {
-    "TOPIC": "iris-inf",
-    "PROJECT": "demo",
-    "REVISION": "4",
-    "REPLICA": "r1",
-    "MODEL_VERSION": "2",
-}
-
-
-def records(directory, replica="r1"):
-    path = directory / "iris-inf" / f"{replica}.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+FLOOD = b'{"instances": ["' + b"x" * 60_000 + b'"]}'
 
 
 @pytest.fixture
-def topics(tmp_path):
-    return tmp_path / "topics"
+def topic(tmp_path):
+    return Topic(tmp_path)
 
 
-def test_a_call_is_recorded_with_its_identity_and_bodies(serve, topics):
-    server = serve(TOPIC_DIR=topics, **IDENTITY).ready()
-    server.predict(1, headers={"X-Request-Id": "call-1"})
-    (record,) = eventually(lambda: records(topics))
-    assert record.pop("duration_us") > 0
-    assert 1_700_000_000_000 < record.pop("requested_at") < 10_000_000_000_000
-    assert record == {
-        "request_id": "call-1",
-        "project": "demo",
-        "serving": "iris",
-        "revision": "4",
-        "replica": "r1",
-        "model_version": "2",
-        "verb": "predict",
-        "status": 200,
-        "inputs": '{"instances":[1]}',
-        "outputs": '{"predictions":[1]}',
-        "error": None,
-        "key_id": None,
+def ask(server, *names):
+    for name in names:
+        assert server.predict(1, headers={"X-Request-Id": str(name)}).status_code == 200
+
+
+def the_shipper(server):
+    (pid,) = eventually(lambda: shippers(server))
+    return pid
+
+
+def counts(server):
+    return server.get("/v2/health/ready").json()["inference_log"]
+
+
+def has_ended(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def test_a_call_is_recorded_with_its_identity_bodies_and_seconds(serve, topic):
+    server = serve(**topic.settings).ready()
+    before = time.time()
+    ask(server, "call-1")
+    (record,) = topic.having(1)
+    assert abs(record["requestTimestamp"] / 1000 - before) < 5
+    told = {
+        name: record[name] for name in ("requestId", "protocol", "verb", "responseHttpCode", "error", "keyId")
     }
+    assert told == {
+        "requestId": "call-1",
+        "protocol": "v1",
+        "verb": "predict",
+        "responseHttpCode": 200,
+        "error": "",
+        "keyId": "",
+    }
+    assert (record["inferenceRequest"], record["inferenceResponse"]) == (
+        '{"instances":[1]}',
+        '{"predictions":[1]}',
+    )
+    assert (record["modelName"], record["project"], record["revision"], record["replica"]) == (
+        "iris",
+        "demo",
+        4,
+        "r1",
+    )
+    assert 0 < record["predictSeconds"] < record["seconds"] < 5
 
 
-def test_calls_that_fail_are_recorded_with_their_error(serve, topics):
+def test_calls_that_fail_are_recorded_with_their_error(serve, topic):
     script = "class Predict:\n    def predict(self, inputs):\n        raise ValueError('no')\n"
-    server = serve(script, TOPIC_DIR=topics, **IDENTITY).ready()
-    server.predict(1)
-    server.post("/v1/models/iris:predict", content=b"{\xff")
-    found = eventually(lambda: len(records(topics)) == 2 and records(topics))
-    assert [(r["status"], r["outputs"]) for r in found] == [(500, None), (400, None)]
-    assert found[0]["error"] == "ValueError: no"
-    assert found[1]["inputs"] == "{\ufffd"
+    server = serve(script, **topic.settings).ready()
+    server.predict(1, headers={"X-Request-Id": "1"})
+    server.post("/v1/models/iris:predict", content=b"{\xff", headers={"X-Request-Id": "2"})
+    failed, broken = topic.having(2)
+    assert [(each["responseHttpCode"], each["inferenceResponse"]) for each in (failed, broken)] == [
+        (500, ""),
+        (400, ""),
+    ]
+    assert failed["error"] == "ValueError: no"
+    assert (broken["predictSeconds"], broken["queueSeconds"]) == (-1, -1)
+    assert (broken["inferenceRequest"], broken["requestBytes"]) == ("", 2)
 
 
 @pytest.mark.parametrize(
-    ("mode", "inputs", "outputs"),
-    [("MODEL_INPUTS", True, False), ("PREDICTIONS", False, True), ("ALL", True, True)],
+    ("mode", "asked", "answered"),
+    [
+        ("MODEL_INPUTS", '{"instances":[1]}', ""),
+        ("PREDICTIONS", "", '{"predictions":[1]}'),
+        ("ALL", '{"instances":[1]}', '{"predictions":[1]}'),
+    ],
 )
-def test_the_mode_chooses_what_is_kept(serve, topics, mode, inputs, outputs):
-    server = serve(TOPIC_DIR=topics, INFERENCE_LOGGING=mode, **IDENTITY).ready()
-    server.predict(1)
-    (record,) = eventually(lambda: records(topics))
-    assert (record["inputs"] is not None, record["outputs"] is not None) == (inputs, outputs)
+def test_the_mode_chooses_what_is_kept(serve, topic, mode, asked, answered):
+    server = serve(INFERENCE_LOGGING=mode, **topic.settings).ready()
+    ask(server, "1")
+    (record,) = topic.having(1)
+    assert (record["inferenceRequest"], record["inferenceResponse"]) == (asked, answered)
 
 
-def test_nothing_is_recorded_without_a_topic_or_with_mode_none(serve, topics):
-    for settings in ({"TOPIC": ""}, {"INFERENCE_LOGGING": "NONE"}):
-        server = serve(**{"TOPIC_DIR": topics, **IDENTITY, **settings}).ready()
-        server.predict(1)
-        assert server.terminate() == 0
-    assert not topics.exists()
-
-
-def test_a_large_body_is_recorded_by_its_digest(serve, topics):
-    server = serve(TOPIC_DIR=topics, **IDENTITY).ready()
-    body = b'{"inputs": ["' + b"x" * 70_000 + b'"]}'
-    server.post("/v1/models/iris:predict", content=body)
-    (record,) = eventually(lambda: records(topics))
-    assert record["inputs"] == {"size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
-
-
-def test_a_directory_that_cannot_be_written_changes_no_answer(serve, tmp_path):
-    blocked = tmp_path / "blocked"
-    blocked.write_text("a file where a directory should be")
-    server = serve(TOPIC_DIR=blocked, **IDENTITY).ready()
-    assert [server.predict(n).status_code for n in range(5)] == [200] * 5
-    eventually(lambda: server.metric("hopyard_inference_log_dropped_total") == 5)
-    assert "Inference records cannot be written" in server.log
-    blocked.unlink()
-    server.predict(9)
-    eventually(lambda: server.metric("hopyard_inference_log_written_total") == 1)
-    assert len(records(blocked)) == 1
-
-
-def test_stopping_flushes_what_is_queued(serve, topics):
-    server = serve(TOPIC_DIR=topics, **IDENTITY).ready()
-    for n in range(50):
-        server.predict(n)
+@pytest.mark.parametrize("changes", [{"TOPIC": ""}, {"INFERENCE_LOGGING": "NONE"}])
+def test_nothing_is_started_where_nothing_is_logged(serve, topic, changes):
+    server = serve(**{**topic.settings, **changes}).ready()
+    ask(server, "1")
+    assert "inference_log" not in server.get("/v2/health/ready").json()
+    assert shippers(server) == []
     assert server.terminate() == 0
-    assert len(records(topics)) == 50
+    assert not topic.folder.exists()
 
 
-def test_odd_text_in_a_record_is_written_with_the_records_around_it(topics):
-    log = InferenceLog(
-        DirectorySink(topics, "iris-inf", "r1"), Origin("p\ud800", "s", "1", "r", "1"), mode="ALL"
+def test_a_part_of_the_calls_is_taken_as_a_sample(serve, topic):
+    server = serve(SAMPLING_PERCENT=30, **topic.settings).ready()
+    ask(server, *range(400))
+    assert server.terminate() == 0
+    assert 60 < len(topic.records) < 190
+    assert topic.records[0]["samplingPercent"] == 30
+
+
+def test_a_large_body_is_recorded_by_its_digest(serve, topic):
+    server = serve(**topic.settings).ready()
+    body = b'{"instances": ["' + b"x" * 3_000_000 + b'"]}'
+    server.post("/v1/models/iris:predict", content=body)
+    (record,) = topic.having(1)
+    assert record["inferenceRequest"] == ""
+    assert (record["requestBytes"], record["requestSha256"]) == (len(body), hashlib.sha256(body).hexdigest())
+    assert record["responseBytes"] > 3_000_000
+
+
+def test_tensors_are_recorded_as_json_while_they_are_small(serve, topic):
+    server = serve(**topic.settings).ready()
+    for number, count in enumerate((2, 8000)):
+        raw = struct.pack(f"<{count}f", *range(count))
+        size, shape = len(raw), f"[{count},1]"
+        head = b'{"inputs":[{"name":"x","shape":%b,"datatype":"FP32","parameters":{"binary_data_size":%d}}]}'
+        head %= (shape.encode(), size)
+        headers = {"Inference-Header-Content-Length": str(len(head)), "X-Request-Id": str(number)}
+        answer = server.post("/v2/models/iris/infer", content=head + raw, headers=headers)
+        assert answer.status_code == 200, answer.text
+    small, large = topic.having(2)
+    assert (small["protocol"], small["verb"]) == ("v2", "infer")
+    assert '"data":[0.0,1.0]' in small["inferenceRequest"].replace(" ", "")
+    assert (large["inferenceRequest"], large["requestBytes"]) == ("", len(head) + len(raw))
+
+
+def test_stopping_ships_what_is_there_and_leaves_no_process(serve, topic):
+    server = serve(**topic.settings).ready()
+    ask(server, *range(50))
+    shipper = the_shipper(server)
+    assert server.terminate() == 0
+    assert topic.ids == {str(number) for number in range(50)}
+    assert has_ended(shipper)
+
+
+def test_a_shipper_that_was_killed_is_started_again_and_nothing_is_lost(serve, topic):
+    server = serve(**topic.settings).ready()
+    ask(server, *range(5))
+    first = the_shipper(server)
+    kill(first, signal.SIGSTOP)
+    ask(server, *range(5, 150))
+    kill(first)
+    ask(server, *range(150, 160))
+    eventually(lambda: topic.ids == {str(number) for number in range(160)})
+    assert the_shipper(server) != first
+    eventually(lambda: counts(server)["waiting"] == 0)
+    assert counts(server)["dropped"] == 0
+    assert "ended by SIGKILL; it is started again" in server.log
+
+
+def test_a_shipper_that_stalls_delays_nobody_and_what_finds_no_room_is_counted(serve, topic):
+    server = serve(**topic.settings).ready()
+    ask(server, "first")
+    shipper = the_shipper(server)
+    topic.having(1)
+    kill(shipper, signal.SIGSTOP)
+    asked = 0
+    while not counts(server)["dropped"]:
+        answer = server.post("/v1/models/iris:predict", content=FLOOD)
+        assert answer.status_code == 200
+        assert answer.elapsed.total_seconds() < 2
+        asked += 1
+        assert asked < 2000
+    assert counts(server)["waiting"] > 100
+    kill(shipper, signal.SIGCONT)
+    eventually(lambda: counts(server)["waiting"] == 0)
+    ask(server, "last")
+    eventually(lambda: "last" in topic.ids)
+    eventually(lambda: counts(server)["sent"] + counts(server)["dropped"] == asked + 2)
+    assert len(topic.ids) == asked + 2 - counts(server)["dropped"]
+    assert server.log.count("those that find no room are dropped") == 1
+
+
+def test_what_was_handed_over_arrives_though_the_server_is_killed(serve, topic):
+    server = serve(**topic.settings).ready()
+    ask(server, "first")
+    shipper = the_shipper(server)
+    topic.having(1)
+    kill(shipper, signal.SIGSTOP)
+    ask(server, *range(100))
+    handed_over = time.monotonic() + 0.5  # ten times as long as records are gathered
+    eventually(lambda: time.monotonic() > handed_over and counts(server)["waiting"] == 100)
+    server.process.kill()
+    server.process.wait()
+    kill(shipper, signal.SIGCONT)
+    eventually(lambda: topic.ids == {"first", *map(str, range(100))})
+    eventually(lambda: has_ended(shipper))
+
+
+def test_several_workers_log_and_are_counted_together(serve, topic):
+    server = serve(WORKERS=2, **topic.settings).ready()
+    eventually(lambda: len(shippers(server)) == 2)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: ask(serve_again(server), number), range(40)))
+    eventually(lambda: topic.ids == {str(number) for number in range(40)})
+    eventually(lambda: counts(server) == {"sent": 40, "spilled": 0, "dropped": 0, "waiting": 0})
+    assert server.metric("hopyard_inference_log_sent_total") == 40
+    assert len(list(topic.folder.iterdir())) == 2
+    both = shippers(server)
+    assert server.terminate() == 0
+    eventually(lambda: all(has_ended(pid) for pid in both))
+
+
+def serve_again(server):
+    """The same server over connections of their own, so that the workers take turns."""
+
+    class Fresh:
+        def predict(self, *rows, headers):
+            import httpx
+
+            return httpx.post(
+                server.url("/v1/models/iris:predict"),
+                json={"instances": [*rows]},
+                headers=headers,
+                timeout=20,
+            )
+
+    return Fresh()
+
+
+def test_a_folder_that_cannot_be_written_changes_no_answer(serve, topic, tmp_path):
+    (tmp_path / "topics").write_text("a file where a folder should be")
+    server = serve(**{**topic.settings, "SPILL_MB": 0}).ready()
+    ask(server, *range(5))
+    eventually(lambda: server.metric("hopyard_inference_log_dropped_total") == 5)
+
+
+def in_a_log(tmp_path, act):
+    """Let `act` use the log of a running loop, and return the topic once the log was closed."""
+    topic = Topic(tmp_path)
+    settings = Config(
+        topic=TOPIC, topic_dir=tmp_path / "topics", topic_subject="inferenceschema", replica="r1"
     )
-    for text in ("plain", "\ud800", "\udcff\0", "caf\xe9"):
-        log.put(Record(text, "predict", 500, 0, 0, b"\xff", b"\xed\xa0\x80", text, text))
-    log.close(5)
-    found = records(topics)
-    assert (log.dropped, len(found)) == (0, 4)
-    assert [record["error"] for record in found] == ["plain", "?", "?\ufffd", "caf\xe9"]
-    assert {record["project"] for record in found} == {"p?"}
+
+    async def run():
+        log = InferenceLog(settings, writer="r1")
+        log.start()
+        await asyncio.to_thread(act, log) if act.__name__ == "from_a_thread" else act(log)
+        await asyncio.sleep(0)
+        await log.close(10)
+        return log.counts
+
+    return topic, asyncio.run(run())
 
 
-def test_a_torn_line_does_not_spoil_the_next(topics):
-    path = topics / "t" / "r.jsonl"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b'{"half')
-    DirectorySink(topics, "t", "r").append([b"{}\n"])
-    assert path.read_bytes() == b'{"half\n{}\n'
+def record(name, error=None):
+    return (1.0, 200, name, "v1", "predict", 0.1, 0.0, -1.0, 0.1, -1.0, b"{}", b"{}", error, None, None)
 
 
-def test_a_full_queue_drops_and_counts(monkeypatch, topics):
-    monkeypatch.setattr(inference_log, "MAX_RECORDS", 0)
-    log = InferenceLog(DirectorySink(topics, "t", "r"), Origin("p", "s", "1", "r", "1"), mode="ALL")
-    log.put(Record("id", "predict", 200, 0, 0, b"", b"", None, None))
-    log.close(5)
-    assert (log.dropped, log.written) == (1, 0)
+def test_messages_that_are_encoded_already_are_taken_from_any_thread(tmp_path):
+    def from_a_thread(log):
+        log.put_message(b'{"op": "infer"}')
+
+    topic, counts = in_a_log(tmp_path, from_a_thread)
+    assert topic.messages == [b'{"op": "infer"}']
+    assert counts == {"sent": 1, "spilled": 0, "dropped": 0, "waiting": 0}
+
+
+def test_a_record_that_cannot_be_passed_on_takes_no_other_with_it(tmp_path):
+    def act(log):
+        for each in (record(b"1"), record(b"2", error=object()), record(b"3")):
+            log.put(each, 4)
+
+    topic, counts = in_a_log(tmp_path, act)
+    assert topic.ids == {"1", "3"}
+    assert (counts["sent"], counts["dropped"]) == (2, 1)

@@ -11,6 +11,7 @@ import pytest
 from hopyard.server.keys import KeyRing
 
 from .process import ECHO, ServerProcess, eventually
+from .topics import Topic
 
 PEPPER = b"pepper"
 KEY = "hop_ab12_secret_with_underscores"
@@ -162,10 +163,12 @@ def test_the_named_caller_is_believed_only_with_the_internal_token(keys_file, he
 
 
 def test_without_keys_nobody_is_believed_to_be_a_caller(serve, tmp_path):
-    server = serve(TOPIC_DIR=tmp_path, TOPIC="t", REPLICA="r").ready()
+    topic = Topic(tmp_path)
+    server = serve(**topic.settings).ready()
     server.predict(1, headers={"X-Hopyard-Internal": "", "X-Hopyard-Caller": "mallory"})
     assert server.terminate() == 0
-    assert json.loads((tmp_path / "t" / "r.jsonl").read_text())["key_id"] is None
+    (record,) = topic.records
+    assert record["keyId"] == ""
 
 
 def test_a_file_without_an_internal_token_accepts_none(serve, tmp_path):

@@ -13,6 +13,7 @@ import pytest
 import sklearn
 
 from .process import eventually, http, read_all
+from .topics import Topic
 
 WHO = """
     import os
@@ -386,14 +387,12 @@ def test_the_port_of_grpc_alone_is_passed_on_as_well(serve):
 
 
 def test_every_worker_logs_to_a_file_of_its_own_in_the_name_of_the_replica(serve, tmp_path):
-    server = all_ready(serve(WHO, WORKERS=2, TOPIC_DIR=tmp_path, TOPIC="t", REPLICA="r1"), 2)
+    topic = Topic(tmp_path)
+    server = all_ready(serve(WHO, WORKERS=2, **topic.settings), 2)
     pids(server, 6)
     assert server.terminate() == 0
-    files = sorted((tmp_path / "t").iterdir())
-    assert [file.name for file in files] == ["r1-0.jsonl", "r1-1.jsonl"]
-    for file in files:
-        records = [json.loads(line) for line in file.read_text().splitlines()]
-        assert {record["replica"] for record in records} == {"r1"}
+    assert sorted(file.name for file in topic.folder.iterdir()) == ["r1-0.000001.log", "r1-1.000001.log"]
+    assert {record["replica"] for record in topic.records} == {"r1"}
 
 
 def test_a_script_that_starts_its_server_itself_is_forked_there_and_goes_on_when_it_stops(serve):

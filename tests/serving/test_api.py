@@ -248,8 +248,16 @@ def test_a_roll_back_is_a_new_revision_equal_to_the_old_one_in_every_field(
         "inference_logging": "PREDICTIONS",
         "topic_partitions": 2,
         "topic_replication": 2,
+        "sampling_percent": 12.5,
+        "record_format": "mlrun",
+        "redaction": [{"field": "card", "in": "inputs", "action": "hash"}],
+        "events_url": "http://127.0.0.1:9/events",
+        "input_topic": "asked",
+        "output_topic": "answered",
         "env": {},
     }
+    for name in ("asked", "answered"):
+        assert api.post("/api/projects/garden/topics/", {"name": name}, format="json").status_code == 201
     assert api.patch(IRIS, edit, format="json").status_code == 200
     assert api.post(f"{IRIS}revisions/1/rollback/").json()["revision"] == 3
     newest, edited, _ = Revision.objects.order_by("-number")

@@ -8,21 +8,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fastavro
 import pytest
 from django.conf import LazySettings
 from django.test import Client
 
 from accounts.access import Access
-from hopyard.server.inference_log import DirectorySink
+from hopyard.server.inference_log import encoding
+from hopyard.server.inference_log.bodies import Body
 from models_registry import queries as registry
 from models_registry import storage
 from models_registry.models import ModelVersion
 from serving import services
-from serving.models import InferenceRecord, Replica, Serving
+from serving.models import Replica, Serving, Topic
 from serving.replica_documents import bundle, records, tokens
 from serving.settings import Settings
 from serving.states import Component, ReplicaState
-from worker import log_consumer
+from serving.topics import schemas
+from worker.topics.directory import DirectoryBroker
 
 STRANGE_HOST = "172.19.0.1:8001"
 RECORD = {
@@ -30,10 +33,17 @@ RECORD = {
     "replica": "r1-0-1",
     "verb": "predict",
     "status": 200,
-    "requested_at": 1_790_000_000_000,
+    "protocol": "v1",
+    "requested_at": 1_790_000_000_000_123,
     "duration_us": 1200,
+    "queue_us": 5,
+    "preprocess_us": None,
+    "predict_us": 1000,
+    "postprocess_us": 0,
     "inputs": '{"instances":[1]}',
     "outputs": '{"predictions":[1]}',
+    "inputs_bytes": 17,
+    "outputs_bytes": 19,
     "error": None,
     "key_id": "k1",
 }
@@ -77,9 +87,25 @@ def post(client: Client, serving: Serving, body: bytes) -> Any:
     return client.post(f"/replicas/{serving.key}/records/", data=body, content_type="application/x-ndjson")
 
 
-def topic_file(serving: Serving, settings: LazySettings) -> Path:
-    folder: Path = settings.TOPIC_DIR
-    return folder / serving.project.name / serving.current.topic / "r1-0-1.jsonl"
+@pytest.fixture
+def folder(settings: LazySettings, tmp_path: Path) -> Path:
+    """Of topics' folders."""
+    settings.TOPIC_DIR = tmp_path / "topics"
+    return tmp_path / "topics"
+
+
+def messages(folder: Path, serving: Serving) -> list[bytes]:
+    """What is in the topic of a serving."""
+    broker = DirectoryBroker(folder)
+    return [each.value or b"" for each in broker.peek(serving.current.topic, most=100)][::-1]
+
+
+def decoded(value: bytes, version: int = schemas.CURRENT) -> dict[str, Any]:
+    stream = io.BytesIO(value)
+    found = fastavro.schemaless_reader(stream, schemas.document(version), None)
+    assert stream.tell() == len(value)
+    assert isinstance(found, dict)
+    return found
 
 
 # Files
@@ -153,38 +179,111 @@ def test_what_is_not_stored_any_more_is_said(replica: Client, serving: Serving) 
 # Records
 
 
-def test_records_are_kept_as_a_replica_with_a_disk_writes_them(
-    serving: Serving, replica: Client, settings: LazySettings, tmp_path: Path
+def test_records_are_in_the_topic_as_a_replica_that_reaches_it_writes_them(
+    serving: Serving, replica: Client, folder: Path
 ) -> None:
-    settings.TOPIC_DIR = tmp_path
     assert post(replica, serving, lines({}, {"request_id": "q-2"})).status_code == 204
     assert post(replica, serving, lines({"request_id": "q-3"})).status_code == 204
-    written = topic_file(serving, settings).read_bytes()
-    assert [json.loads(line)["request_id"] for line in written.splitlines()] == ["q-1", "q-2", "q-3"]
-    DirectorySink(tmp_path / "garden", serving.current.topic, "r1-0-1").append([b"{}\n"])
-    assert topic_file(serving, settings).read_bytes() == written + b"{}\n"
-    assert log_consumer.consume_once() == 4
-    stored = InferenceRecord.objects.filter(serving=serving)
-    assert {(each.request_id, each.revision, each.key_id) for each in stored} == {
-        (f"q-{number}", 1, "k1") for number in (1, 2, 3)
-    }
+    values = messages(folder, serving)
+    assert [decoded(value)["requestId"] for value in values] == ["q-1", "q-2", "q-3"]
+    origin = encoding.Origin(serving.pk, "iris", 1, "garden", 1, "r1-0-1", "iris", "MODEL-ONLY", "ALL", 100.0)
+    record = (1_790_000_000.000123, 200, b"q-1", "v1", "predict", 0.0012, 5e-6, -1.0, 1e-3, 0.0)
+    bodies = (Body('{"instances":[1]}', 17), Body('{"predictions":[1]}', 19))
+    told = encoding.Told((*record, b"", b"", None, "k1", None), *bodies, None)
+    assert decoded(values[0]) == decoded(encoding.encoder(5, origin)(told))
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_a_topic_of_an_older_schema_gets_records_of_it(
+    serving: Serving, replica: Client, folder: Path, version: int
+) -> None:
+    Topic.objects.filter(name=serving.current.topic).update(schema_version=version)
+    digest = {"size": 70_000, "sha256": "0" * 64}
+    assert post(replica, serving, lines({}, {"inputs": digest, "outputs": None})).status_code == 204
+    first, second = (decoded(value, version) for value in messages(folder, serving))
+    assert first["modelId"] == serving.pk
+    assert first["requestTimestamp"] == 1_790_000_000_000
+    assert first["inferenceRequest"] == '{"instances":[1]}'
+    assert (json.loads(second["inferenceRequest"]), second["inferenceResponse"]) == (digest, "")
+
+
+def test_what_was_not_kept_or_not_measured_is_told_apart(
+    serving: Serving, replica: Client, folder: Path
+) -> None:
+    unkept = {"inputs": {"size": 70_000, "sha256": "0" * 64}, "outputs": None, "error": "no \ud800 text"}
+    unknown = {"queue_us": None, "protocol": None, "key_id": None, "inputs_bytes": None}
+    assert post(replica, serving, lines(unkept | unknown)).status_code == 204
+    (found,) = map(decoded, messages(folder, serving))
+    assert (found["inferenceRequest"], found["requestBytes"], found["requestSha256"]) == (
+        "",
+        70_000,
+        "0" * 64,
+    )
+    assert (found["inferenceResponse"], found["responseBytes"], found["responseSha256"]) == ("", 19, "")
+    assert (found["queueSeconds"], found["predictSeconds"]) == (-1.0, 0.001)
+    assert (found["protocol"], found["keyId"], found["error"]) == ("", "", "no ? text")
 
 
 def test_whose_records_they_are_is_not_for_the_replica_to_say(
-    serving: Serving, replica: Client, settings: LazySettings, tmp_path: Path
+    serving: Serving, replica: Client, folder: Path
 ) -> None:
-    settings.TOPIC_DIR = tmp_path
-    claim = {"project": "elsewhere", "serving": "other", "revision": "99", "model_version": "7", "extra": 1}
-    assert post(replica, serving, lines(claim)).status_code == 204
-    (line,) = topic_file(serving, settings).read_bytes().splitlines()
-    said = json.loads(line)
-    assert {name: said.get(name) for name in claim} == {
-        "project": "garden",
-        "serving": "iris",
-        "revision": "1",
-        "model_version": "1",
-        "extra": None,
+    claim = {
+        "project": "elsewhere",
+        "modelId": 77,
+        "modelName": "other",
+        "revision": 99,
+        "modelVersion": 7,
+        "samplingPercent": 1.0,
+        "sampling_percent": 1.0,
     }
+    assert post(replica, serving, lines(claim)).status_code == 204
+    (found,) = map(decoded, messages(folder, serving))
+    assert {name: found.get(name) for name in claim} == {
+        "project": "garden",
+        "modelId": serving.pk,
+        "modelName": "iris",
+        "revision": 1,
+        "modelVersion": 1,
+        "samplingPercent": 100.0,
+        "sampling_percent": None,
+    }
+
+
+def message_lines(*texts: str) -> bytes:
+    return b"".join(json.dumps({"replica": "r1-0-1", "message": text}).encode() + b"\n" for text in texts)
+
+
+def test_messages_of_mlrun_pass_with_their_origin_made_sure(
+    create: Callable[..., Serving], folder: Path
+) -> None:
+    mlruns = create("mlruns", record_format="mlrun")
+    client = Client(headers={"authorization": f"Bearer {mlruns.gateway_token}"})
+    said = {"op": "infer", "request": {"inputs": [1]}, "function_uri": "elsewhere/other", "host": "r9"}
+    assert post(client, mlruns, message_lines(json.dumps(said))).status_code == 204
+    (found,) = map(json.loads, messages(folder, mlruns))
+    assert found == said | {"function_uri": "garden/mlruns", "host": "r1-0-1"}
+    for bad in ("", "[]", "{", '{"a": NaN}', "[" * 100_000):
+        answer = post(client, mlruns, message_lines("{}", bad))
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_records")
+        assert "Line 2" in answer.json()["error"]["message"]
+    assert len(messages(folder, mlruns)) == 1
+    assert "is for messages of mlrunrecord" in post(client, mlruns, lines({})).json()["error"]["message"]
+
+
+def test_a_topic_that_was_deleted_takes_no_records(serving: Serving, replica: Client, folder: Path) -> None:
+    Topic.objects.filter(name=serving.current.topic).update(is_deleted=True)
+    answer = post(replica, serving, lines({}))
+    assert answer.status_code == 400
+    assert f"The topic {serving.current.topic} has been deleted" in answer.json()["error"]["message"]
+
+
+def test_with_kafka_they_wait_to_be_sent_there(
+    serving: Serving, replica: Client, folder: Path, settings: LazySettings, tmp_path: Path
+) -> None:
+    settings.KAFKA_BROKERS, settings.OUTBOX_DIR = ["kafka:9092"], tmp_path / "outbox"
+    assert post(replica, serving, lines({})).status_code == 204
+    assert len(messages(tmp_path / "outbox", serving)) == 1
+    assert messages(folder, serving) == []
 
 
 @pytest.mark.parametrize(
@@ -200,15 +299,18 @@ def test_whose_records_they_are_is_not_for_the_replica_to_say(
         {"inputs": {"size": "big", "sha256": "x"}},
         {"verb": None},
         {"request_id": 7},
+        {"status": 2**31},
+        {"queue_us": -5},
+        {"inputs_bytes": 2**60},
+        {"protocol": 1},
     ],
 )
 def test_a_line_that_is_no_record_keeps_all_of_them_out(
-    serving: Serving, replica: Client, settings: LazySettings, tmp_path: Path, bad: dict[str, Any]
+    serving: Serving, replica: Client, folder: Path, bad: dict[str, Any]
 ) -> None:
-    settings.TOPIC_DIR = tmp_path
     answer = post(replica, serving, lines({}, bad))
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_records")
-    assert not topic_file(serving, settings).exists()
+    assert messages(folder, serving) == []
 
 
 @pytest.mark.parametrize("body", [b"[]\n", b"{\n", b"\xff\xfe\n", b"[" * 100_000, b'{"a": NaN}'])
@@ -241,15 +343,12 @@ def test_a_full_disk_is_a_reason_to_send_them_again(
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
 
 
-def test_a_torn_line_stays_alone(
-    serving: Serving, replica: Client, settings: LazySettings, tmp_path: Path
-) -> None:
-    settings.TOPIC_DIR = tmp_path
-    path = topic_file(serving, settings)
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b'{"half')
+def test_what_was_cut_off_spoils_nothing_after_it(serving: Serving, replica: Client, folder: Path) -> None:
     assert post(replica, serving, lines({})).status_code == 204
-    assert json.loads(path.read_bytes().splitlines()[1])["request_id"] == "q-1"
+    (path,) = (folder / serving.current.topic).iterdir()
+    path.write_bytes(path.read_bytes()[:-5])
+    assert post(replica, serving, lines({"request_id": "q-2"})).status_code == 204
+    assert decoded(messages(folder, serving)[-1])["requestId"] == "q-2"
 
 
 # Predictors

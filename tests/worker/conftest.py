@@ -13,6 +13,7 @@ from serving.settings import Settings
 from tests.waiting import eventually
 from worker import installed, preflight, reconcile
 from worker.deployers.base import Deployer
+from worker.topics import making
 
 
 @pytest.fixture
@@ -46,6 +47,7 @@ def settle(deployer: Deployer, project: Project) -> Callable[[str], Serving]:
 
 def take_steps(serving_id: int, deployer: Deployer) -> bool:
     """One step of everything that the worker does for a serving; whether nothing is left to do."""
+    making.make_all()
     under_way = Preflight.objects.filter(revisions__serving=serving_id).exclude(
         state__in=[Preflight.State.PASSED, Preflight.State.FAILED]
     )
@@ -62,6 +64,8 @@ def create(owner: Access, export: Callable[..., ModelVersion]) -> Callable[..., 
         files = None if script is None else {"predictor.py": script, "weights.txt": "1 2 3"}
         version = export(files=files)
         wanted = Settings(name=name, script=f"{version.folder}/predictor.py", **settings)  # type: ignore[arg-type]
-        return services.create(access=owner, wanted=wanted)[0]
+        created, _ = services.create(access=owner, wanted=wanted)
+        making.make_all()
+        return created
 
     return make

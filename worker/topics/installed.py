@@ -12,7 +12,12 @@ def has_kafka() -> bool:
 
 
 def broker() -> Broker:
-    """A new client; of Kafka's the caller may keep one for a process."""
+    """A new client; of Kafka's the caller keeps one for a process, or closes it."""
     if has_kafka():
-        return KafkaBroker(settings.KAFKA_BROKERS, settings.KAFKA_OPTIONS)
+        return KafkaBroker(
+            settings.KAFKA_BROKERS,
+            settings.KAFKA_OPTIONS,
+            retention_hours=settings.TOPIC_RETENTION_HOURS,
+            retention_mb=settings.TOPIC_RETENTION_MB,
+        )
     return DirectoryBroker(settings.TOPIC_DIR)

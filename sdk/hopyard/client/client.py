@@ -9,9 +9,12 @@ from hopyard.client import account, config
 from hopyard.client.account import Identity
 from hopyard.client.environments import Environments
 from hopyard.client.files import Files
+from hopyard.client.inference_records import InferenceRecords
 from hopyard.client.models import Models
 from hopyard.client.project import Project
+from hopyard.client.replays import Replays
 from hopyard.client.servings import Servings
+from hopyard.client.topics import Topics
 from hopyard.client.transport import Transport
 
 
@@ -47,8 +50,11 @@ class Client:
         here = Project(transport, project)
         self.models = Models(here)
         self.servings = Servings(here)
+        self.inference_records = InferenceRecords(here)
+        self.replays = Replays(here)
         self.files = Files(here)
         self.environments = Environments(here)
+        self.topics = Topics(here)
 
     def in_project(self, project: str) -> Client:
         """The same connection looking at another project; closing either closes both."""

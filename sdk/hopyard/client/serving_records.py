@@ -153,7 +153,15 @@ class Serving:
     deployer: str = ""
     resources: Resources = field(default_factory=Resources)
     topic: str | None = None
+    topic_partitions: int = 1
+    topic_replication: int = 1
     inference_logging: str | None = None
+    sampling_percent: float = 100.0
+    record_format: str = "avro"
+    redaction: list[dict[str, str]] = field(default_factory=list)
+    events_url: str = ""
+    input_topic: str = ""
+    output_topic: str = ""
     batching: Batching = field(default_factory=Batching)
     max_concurrency: int = 1
     class_name: str = ""
@@ -245,7 +253,15 @@ class Revision:
     max_concurrency: int = 1
     class_name: str = ""
     topic: str | None = None
+    topic_partitions: int = 1
+    topic_replication: int = 1
     inference_logging: str | None = None
+    sampling_percent: float = 100.0
+    record_format: str = "avro"
+    redaction: list[dict[str, str]] = field(default_factory=list)
+    events_url: str = ""
+    input_topic: str = ""
+    output_topic: str = ""
     env: dict[str, str] = field(default_factory=dict)
     created_by: str = ""
     created_at: datetime | None = None

@@ -199,9 +199,9 @@ class Servings:
         path = self._path(name, "revisions", revision, "rollback")
         return self._transport.record(Serving, "POST", path)
 
-    def delete(self, name: str) -> None:
-        """Running or not. Its topic and the model stay."""
-        self._transport.delete(self._path(name))
+    def delete(self, name: str, *, with_topic: bool = False) -> None:
+        """Running or not. The model stays, and its topic unless `with_topic`: Conflict if another serving uses it."""
+        self._transport.delete(self._path(name) + ("?topic=delete" if with_topic else ""))
 
     def status(self, name: str) -> str:
         return self.get(name).status

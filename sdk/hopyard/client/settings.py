@@ -12,9 +12,11 @@ from typing import Any, Literal, TypedDict
 
 from hopyard.client.errors import InvalidArgument
 from hopyard.client.paths import in_project, model_of
+from hopyard.client.redaction import RedactionRule, check_redaction
 
 NAME = re.compile(r"[a-zA-Z0-9]{1,256}")
 LOGGING = ("ALL", "MODEL_INPUTS", "PREDICTIONS", "NONE")
+FORMATS = ("avro", "mlrun")
 BATCHING = ("auto", "on", "off")
 LEAST = {
     "model_version": 1,
@@ -65,7 +67,11 @@ class Settings(TypedDict, total=False):
     (`separate`) or in the predictor's process (`inline`). With a number as `artifact_version` the transformer is the
     bare name of the one in that artifact. `python` is such as "3.12"; `requirements` is the text of a
     requirements.txt, `requirements_file` the path of one on this machine. Without either, the one beside the script
-    counts, or else the platform's own packages. `deployer` is where it runs, if the installation offers a choice."""
+    counts, or else the platform's own packages. `deployer` is where it runs, if the installation offers a choice.
+
+    Of every hundred calls `sampling_percent` are recorded in the topic, as Avro or in MLRun's format, without what the
+    rules of `redaction` name; `events_url` gets them as CloudEvents. Requests from `input_topic` are answered into
+    `output_topic`; empty: none."""
 
     model: str
     model_version: int
@@ -85,6 +91,12 @@ class Settings(TypedDict, total=False):
     topic_partitions: int
     topic_replication: int
     inference_logging: str | None
+    sampling_percent: float
+    record_format: Literal["avro", "mlrun"]
+    redaction: list[RedactionRule]
+    events_url: str
+    input_topic: str
+    output_topic: str
     batching: BatchingSettings
     max_concurrency: int
     class_name: str
@@ -121,6 +133,10 @@ def checked(settings: Mapping[str, Any]) -> dict[str, Any]:
     _check_python(found.get("python"))
     _check_batching(found.get("batching"))
     _check_word("inference_logging", found.get("inference_logging"), LOGGING)
+    _check_word("record_format", found.get("record_format"), FORMATS)
+    _check_sampling(found.get("sampling_percent"))
+    if found.get("redaction") is not None:
+        check_redaction(found["redaction"])
     _check_word("transformer_placement", found.get("transformer_placement"), PLACEMENTS)
     _check_word("deployer", found.get("deployer"), DEPLOYERS)
     return found
@@ -167,6 +183,13 @@ def _check_python(asked: object) -> None:
         raise InvalidArgument(
             f'python is a text such as "3.12" (3.10 as a number would be 3.1), not {asked!r}.'
         )
+
+
+def _check_sampling(percent: object) -> None:
+    if percent is None:
+        return
+    if not isinstance(percent, int | float) or isinstance(percent, bool) or not 0 < percent <= 100:
+        raise InvalidArgument(f"sampling_percent is a number above 0 and up to 100, not {percent!r}.")
 
 
 def _check_word(field: str, said: object, words: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Waiting for a serving to run and for a pre-flight to end."""
+"""Waiting for a serving to run, and for a pre-flight or a replay to end."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from time import monotonic, sleep
 from typing import TypeVar
 
 from hopyard.client.errors import ServingFailed, TimedOut
+from hopyard.client.replay_records import Replay
 from hopyard.client.serving_records import Failure, Preflight, Serving
 
 T = TypeVar("T")
@@ -59,6 +60,23 @@ def until_checked(
     doing = next((f": {check.title}" for check in preflight.checks if check.state == "running"), "")
     raise TimedOut(
         f"The pre-flight is still {preflight.state} after {_waited(timeout, began)} seconds{doing}"
+    )
+
+
+def until_replayed(
+    look: Callable[[], Replay],
+    timeout: float | None,
+    on_wait: Callable[[Replay], None] | None = None,
+) -> Replay:
+    """Look until the replay has ended, whatever came of it. Raises TimedOut, by the same clock as until_running."""
+    began = monotonic()
+    for replay in _looks(look, timeout, lambda seen: BUILDING.search(seen.step) is not None):
+        if replay.is_finished:
+            return replay
+        if on_wait:
+            on_wait(replay)
+    raise TimedOut(
+        f"Replay {replay.id} has asked {replay.asked} of {replay.total} calls after {_waited(timeout, began)} seconds"
     )
 
 

@@ -16,7 +16,8 @@ from hopyard.server.http.connections import Connections
 from hopyard.server.http.limits import HttpLimits
 from hopyard.server.http.protocol import Handler, HttpProtocol
 from hopyard.server.http.requests import RequestIds
-from hopyard.server.inference_log import DirectorySink, InferenceLog, Origin, Sink
+from hopyard.server.inference_log import mlrun
+from hopyard.server.inference_log.log import COUNTS, InferenceLog
 from hopyard.server.loading import Loading
 from hopyard.server.metrics import Metrics
 from hopyard.server.pages import Scrape
@@ -85,6 +86,7 @@ class Answering:
         self._settings = settings
         self._records = records
         self._deadline = 0.0
+        self._messages: list[mlrun.Messages] = []
         self.thread = thread
         self.metrics = Metrics()
         self.dataplane = plane(
@@ -154,6 +156,10 @@ class Answering:
 
     def serve(self, models: Sequence[Model], batching: Batching) -> None:
         self.dataplane.serve(models, batching=lambda model: batching.get(model.key))
+        if self._records is not None:
+            self._records.start()
+            if self._settings.topic_subject == mlrun.SUBJECT and self._settings.topic:
+                self._messages = mlrun.connect(models, self._records.put_message)
         if self._settings.enable_grpc:
             asyncio.get_running_loop().run_in_executor(None, importlib.import_module, "hopyard.server.grpc")
 
@@ -196,42 +202,28 @@ class Answering:
         if not self.thread.busy:
             await asyncio.to_thread(self.thread.join, LEAVE_SECONDS)
         if self._records is not None:
-            await asyncio.to_thread(self._records.close, LEAVE_SECONDS)
+            mlrun.close(self._messages)
+            await asyncio.sleep(0)  # for what this has just put
+            await self._records.close(LEAVE_SECONDS)
 
     def _watch(self) -> None:
         plane, records = self.dataplane, self._records
         self.metrics.watch("hopyard_ready", "gauge", "1 when ready.", lambda: float(not plane.trouble))
-        for name in ("written", "dropped"):
-            self.metrics.watch(
-                f"hopyard_inference_log_{name}_total",
-                "counter",
-                f"Inference records {name}.",
-                lambda name=name: getattr(records, name, 0),  # type: ignore[misc]
-            )
+
+        def count(name: str) -> Callable[[], float]:
+            return lambda: records.counts[name] if records is not None else 0
+
+        for name in COUNTS:
+            kind, tail = ("gauge", "") if name == "waiting" else ("counter", "_total")
+            about = f"Inference records {name}."
+            self.metrics.watch(f"hopyard_inference_log_{name}{tail}", kind, about, count(name))
 
 
 def inference_log(settings: Config, *, writer: str) -> InferenceLog | None:
-    """The log of this process, where one is wanted; each `writer` appends to a file of its own."""
-    if not settings.topic or settings.inference_logging == "NONE":
+    """The log of this process, where one is wanted; each `writer` has files of its own."""
+    if settings.inference_logging == "NONE":
         return None
-    sink = _sink(settings, writer)
-    if sink is None:
+    has_sink = bool(settings.kafka_brokers or settings.control_url or settings.topic_dir)
+    if not (settings.topic and has_sink) and not settings.events_url:
         return None
-    origin = Origin(
-        project=settings.project,
-        serving=settings.model_name,
-        revision=settings.revision,
-        replica=settings.replica,
-        model_version=settings.model_version,
-    )
-    return InferenceLog(sink, origin, mode=settings.inference_logging)
-
-
-def _sink(settings: Config, writer: str) -> Sink | None:
-    """The platform itself, where it is asked for documents, else a directory that is shared with it."""
-    if settings.control_url:
-        # Only some need it, and it takes a while.
-        from hopyard.server.posting import PostingSink
-
-        return PostingSink(settings.control_url, settings.token)
-    return DirectorySink(settings.topic_dir, settings.topic, writer) if settings.topic_dir else None
+    return InferenceLog(settings, writer=writer)

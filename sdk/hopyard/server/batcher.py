@@ -14,9 +14,11 @@ from functools import partial
 from time import perf_counter
 from typing import Any, Protocol
 
+from hopyard.server import timings
 from hopyard.server.bodies.tensors import numpy_module
 from hopyard.server.flavors import Alone
 from hopyard.server.runners import Abandoned, Done, Job
+from hopyard.server.timings import Times
 
 ALONE_BYTES = 32 * 1024
 LOOK_AGAIN_SHARE = 0.1
@@ -50,6 +52,8 @@ class Batch:
 
     def __init__(self, jobs: Sequence[RowsJob]) -> None:
         self.jobs = jobs
+        self.timed = jobs[0].timed
+        self.times: Times | None = None
         self.rows = sum([len(job.payload) for job in jobs])
         self.retries = len(jobs)
         self.started = perf_counter()
@@ -199,6 +203,7 @@ class Batcher:
         self._last_seconds = perf_counter() - batch.started
         parts = batch.cut(answers) if error is None else None
         if parts is not None:
+            timings.share(batch.times, batch.jobs)
             for job, part in zip(batch.jobs, parts, strict=True):
                 self._done(job, part, None)
             self._ended()

@@ -1,20 +1,21 @@
-"""One inference under way: decoded, run, answered, counted and logged. Over HTTP, or as tensors for any carrier."""
+"""One inference under way: decoded, run, answered, counted and logged. Those of tensors are in `tensor_calls`."""
 
 import logging
 from functools import partial
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 from hopyard.server import streaming
 from hopyard.server.bodies.codec import Unserialisable
-from hopyard.server.bodies.tensors import TensorRequest, TensorResponse
-from hopyard.server.books import Books, Entry
+from hopyard.server.books import Books
 from hopyard.server.failures import one_line, trimmed_traceback
-from hopyard.server.hosted import Door, Hosted
+from hopyard.server.hosted import Door
 from hopyard.server.http.requests import INTERNAL, Request
+from hopyard.server.inference_log.log import InferenceLog
 from hopyard.server.quick import is_quick
-from hopyard.server.replies import Problem
+from hopyard.server.replies import JSON, Problem
 from hopyard.server.runners import Abandoned
+from hopyard.server.timings import UNKNOWN, Times
 
 CLIENT_LEFT = 499  # nginx's number for a client that closed before its answer
 LEFT = "The client left before the call was started."
@@ -22,10 +23,10 @@ LEFT = "The client left before the call was started."
 log = logging.getLogger(__name__)
 
 
-class _Call:
+class Call:
     """What both kinds of call share. `_asked` is what the exchange decodes and encodes for."""
 
-    __slots__ = ("_asked", "_books", "_door", "_started", "key_id", "payload", "size")
+    __slots__ = ("_asked", "_books", "_door", "_started", "key_id", "payload", "size", "timed", "times")
 
     def __init__(self, asked: Any, door: Door, books: Books, *, size: int, key_id: str | None) -> None:
         self.payload: Any = None
@@ -34,6 +35,8 @@ class _Call:
         self._door = door
         self._books = books
         self.key_id = key_id
+        self.timed = books.log is not None
+        self.times: Times | None = None
         self._started = perf_counter()
 
     @property
@@ -63,6 +66,7 @@ class _Call:
         else:
             # A large frame, or a class of the user's own, may take its time.
             encode, asked = self._door.encode, self._asked
+            self.timed = False  # it has been predicted
             self._door.hosted.thread.run(lambda _: encode(value, asked), self, self.encoded)
 
     def encoded(self, _: Any, answer: Any, error: BaseException | None) -> None:
@@ -85,26 +89,72 @@ class _Call:
     def _refuse(self, error: BaseException) -> None:
         raise NotImplementedError
 
-    def _bodies(self, outputs: bytes) -> tuple[bytes, bytes]:
-        raise NotImplementedError
-
-    def _settle(self, status: int, outputs: bytes, error: str | None) -> None:
+    def _settle(
+        self, status: int, outputs: bytes, error: str | None, content_type: bytes | None = JSON
+    ) -> None:
         """Count and log, after the answer."""
         seconds = perf_counter() - self._started
         books, door = self._books, self._door
         books.metrics.in_flight -= 1
         door.counters.observe(status, seconds)
-        if books.are_detailed:
-            inputs, outputs = self._bodies(outputs)
-            entry = Entry(self.request_id.decode(), door.verb, status, seconds, error, self.key_id)
-            books.write(entry, inputs=inputs, outputs=outputs)
+        log = books.log
+        if log is not None and (log.takes_all or log.takes()):
+            extra = self._extra(content_type) if log.tells_events else None
+            self._log(log, status, seconds, b"" if error else outputs, error, extra)
+        if books.latency_logging:
+            books.tell_latency(self.request_id.decode(), door.verb, seconds)
+
+    def _log(
+        self,
+        log: InferenceLog,
+        status: int,
+        seconds: float,
+        outputs: bytes,
+        error: str | None,
+        extra: dict[str, str] | None,
+    ) -> None:
+        """Positional, and long: this is what the inference log costs a call."""
+        times, started = self.times, self._started
+        if times is None or not times.began:
+            queue = preprocess = predict = postprocess = UNKNOWN
+        else:
+            queue = times.began - started - times.prepared
+            preprocess, predict, postprocess = times.spent or times.spend()
+        request_id, protocol, asked, answered = self._logged(outputs)
+        size = len(asked) + len(answered)
+        record = (
+            started + log.clock,
+            status,
+            request_id,
+            protocol,
+            self._door.verb,
+            seconds,
+            queue,
+            preprocess,
+            predict,
+            postprocess,
+            asked if log.keeps_inputs else None,
+            answered if log.keeps_outputs else None,
+            error,
+            self.key_id,
+            extra,
+        )
+        log.put(record, size)
 
     @property
     def request_id(self) -> bytes:
         raise NotImplementedError
 
+    def _logged(self, outputs: bytes) -> tuple[bytes, str, bytes, bytes]:
+        """The id, the protocol, and what was asked and answered, as they are logged."""
+        raise NotImplementedError
 
-class HttpCall(_Call):
+    def _extra(self, content_type: bytes | None) -> dict[str, str]:
+        """What events tell besides."""
+        raise NotImplementedError
+
+
+class HttpCall(Call):
     """A `hosted.Call` in the words of the model's style, that answers an HTTP request."""
 
     __slots__ = ()
@@ -129,10 +179,11 @@ class HttpCall(_Call):
             self._asked.respond(
                 answer.status, answer.body, headers=answer.headers, content_type=answer.content_type
             )
-            self._settle(answer.status, answer.body, None)
+            self._settle(answer.status, answer.body, None, answer.content_type)
         else:
             describe = partial(problem_of, door=self._door, request_id=self.request_id)
-            streaming.send(self._asked, answer, self._door.hosted, describe=describe, done=self._settle)
+            done = partial(self._settle, content_type=answer.content_type)
+            streaming.send(self._asked, answer, self._door.hosted, describe=describe, done=done)
 
     def _refuse(self, error: BaseException) -> None:
         if isinstance(error, Abandoned):
@@ -142,86 +193,15 @@ class HttpCall(_Call):
         self._asked.refuse(problem)
         self._settle(problem.reply.status if problem.reply else problem.status, b"", problem.sentence)
 
-    def _bodies(self, outputs: bytes) -> tuple[bytes, bytes]:
-        return self._asked.body, outputs
+    def _logged(self, outputs: bytes) -> tuple[bytes, str, bytes, bytes]:
+        asked = self._asked
+        return asked.id, self._door.protocol, asked.body, outputs
 
-
-class TensorSender(Protocol):
-    """Who asked with tensors; exactly one of the two is called, on the loop, perhaps before `start` returns."""
-
-    @property
-    def abandoned(self) -> bool: ...
-    def answered(self, response: TensorResponse) -> Problem | None:
-        """Answer; where the response cannot be written, refuse instead and return why."""
-
-    def refused(self, problem: Problem) -> None: ...
-    def bodies(self) -> tuple[bytes, bytes]:
-        """What was asked and what was answered, as JSON, for the inference log."""
-
-
-class TensorCall(_Call):
-    """A `hosted.Call` whose question and answer are tensors."""
-
-    __slots__ = ("_sender",)
-    _asked: TensorRequest
-
-    def __init__(
-        self,
-        asked: TensorRequest,
-        sender: TensorSender,
-        door: Door,
-        books: Books,
-        *,
-        size: int,
-        key_id: str | None,
-    ) -> None:
-        super().__init__(asked, door, books, size=size, key_id=key_id)
-        self._sender = sender
-
-    @property
-    def abandoned(self) -> bool:
-        return self._sender.abandoned
-
-    @property
-    def request_id(self) -> bytes:
-        return self._asked.request_id.encode()
-
-    def _give(self, answer: TensorResponse) -> None:
-        _select(answer, self._asked)
-        unwritten = self._sender.answered(answer)
-        if unwritten is None:
-            self._settle(200, b"", None)
-        else:
-            self._settle(unwritten.status, b"", unwritten.sentence)
-
-    def _refuse(self, error: BaseException) -> None:
-        if isinstance(error, Abandoned):
-            self._settle(CLIENT_LEFT, b"", LEFT)
-            return
-        problem = problem_of(error, self._door, self.request_id)
-        self._sender.refused(problem)
-        self._settle(problem.status, b"", problem.sentence)
-
-    def _bodies(self, outputs: bytes) -> tuple[bytes, bytes]:
-        return self._sender.bodies()
-
-
-def infer_tensors(
-    hosted: Hosted, asked: TensorRequest, sender: TensorSender, *, books: Books, size: int, key_id: str | None
-) -> None:
-    """Ask a model with tensors, whatever carried them; any outcome reaches the sender."""
-    door = hosted.tensors
-    try:
-        refusal = hosted.refusal()
-        if refusal is not None:
-            raise refusal
-        if door is None:
-            raise Problem(501, f"The model {hosted.name} takes no tensors.", "NotImplemented")
-    except Problem as problem:
-        books.metrics.counters(hosted.name, "infer").observe(problem.status, 0.0)
-        sender.refused(problem)
-        return
-    TensorCall(asked, sender, door, books, size=size, key_id=key_id).start()
+    def _extra(self, content_type: bytes | None) -> dict[str, str]:
+        headers = self._asked.headers
+        told = {"content_type": headers.get(b"content-type"), "ce_id": headers.get(b"ce-id")}
+        told["answer_type"] = content_type
+        return {name: value.decode("latin-1") for name, value in told.items() if value is not None}
 
 
 def problem_of(error: BaseException, door: Door, request_id: bytes) -> Problem:
@@ -242,18 +222,3 @@ def problem_of(error: BaseException, door: Door, request_id: bytes) -> Problem:
         log.exception("%s, and the failure could not be described", where)
         return Problem(500, INTERNAL, "Internal")
     return problem
-
-
-def _select(response: TensorResponse, asked: TensorRequest) -> None:
-    """Keep the outputs that were asked for. Raises Problem for one the model has not."""
-    if not asked.outputs:
-        return
-    by_name = {each.name: each for each in response.outputs}
-    for wanted in asked.outputs:
-        if wanted.name not in by_name:
-            has = ", ".join(by_name) or "none"
-            sentence = (
-                f"Unexpected inference output '{wanted.name}' for model '{asked.model_name}'; it has {has}."
-            )
-            raise Problem(400, sentence, "BadBody")
-    response.outputs = [by_name[wanted.name] for wanted in asked.outputs]

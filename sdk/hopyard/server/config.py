@@ -117,9 +117,34 @@ class Config:
     max_concurrency: Annotated[int, Setting("sync calls in flight per model", texts.count)] = 1
     workers: Annotated[int, Setting("processes that share the ports", texts.count)] = 1
     latency_logging: Annotated[bool, Setting("on: log the seconds of every request", texts.switch)] = False
-    topic_dir: Annotated[Path | None, Setting("directory of inference topics", Path)] = None
     topic: Annotated[str, Setting("inference topic; without it calls are not logged")] = ""
+    topic_subject: Annotated[
+        str, Setting("what its messages are: " + " | ".join(texts.SUBJECTS), texts.subject)
+    ] = "inferenceschema"
+    topic_schema: Annotated[int, Setting("version of the inference schema that is written", texts.schema)] = 5
+    topic_dir: Annotated[Path | None, Setting("folder of topics' folders, where there is no Kafka", Path)] = (
+        None
+    )
+    kafka_brokers: Annotated[
+        tuple[str, ...], Setting("host:port,... of Kafka, which has the topic", texts.words)
+    ] = ()
+    kafka_options: Annotated[
+        dict[str, Any] | None, Setting("JSON object of librdkafka's settings", texts.json_object)
+    ] = None
+    spill_dir: Annotated[
+        Path | None, Setting("folder of the folders of what a topic that is away will be sent", Path)
+    ] = None
+    spill_mb: Annotated[int, Setting("most of that, in MB; 0: nothing", texts.number)] = 256
     inference_logging: Annotated[str, Setting(" | ".join(texts.LOGGING_MODES), texts.logging_mode)] = "ALL"
+    sampling_percent: Annotated[float, Setting("how many of 100 calls are logged", texts.percent)] = 100.0
+    redaction: Annotated[
+        tuple[dict[str, Any], ...],
+        Setting("JSON list of rules for what is taken out of bodies that are logged", texts.json_objects),
+    ] = ()
+    events_url: Annotated[str, Setting("where CloudEvents of every call are sent", texts.url)] = ""
+    serving_id: Annotated[int, Setting("number of the serving", texts.number)] = 0
+    registered_model: Annotated[str, Setting("name of the model served", env="MODEL_NAME")] = ""
+    artifact_version: Annotated[str, Setting("version of its artifact", env="ARTIFACT_VERSION")] = ""
     project: Annotated[str, Setting("project the serving belongs to")] = ""
     revision: Annotated[str, Setting("revision this replica runs")] = ""
     replica: Annotated[str, Setting("identity of this replica")] = "0"

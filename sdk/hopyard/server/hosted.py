@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from hopyard.server.batcher import Batcher, BatchLimits, RowsJob
 from hopyard.server.failures import one_line
 from hopyard.server.flavors import Exchange, Model, Operation
+from hopyard.server.flavors.mlrun.hosting import STYLE as MLRUN
 from hopyard.server.metrics import Counters, Metrics
 from hopyard.server.replies import Problem
 from hopyard.server.runners import Abandoned, Coroutines, Done, ModelThread, Runner
@@ -42,9 +43,11 @@ class Readiness:
 
 
 class Door:
-    """One exchange, ready to be used: everything about how to run it was decided when the model came."""
+    """One exchange, ready to be used: everything about how to run it was decided when the model came. `protocol` is
+    whose words a call is made in, where HTTP carries no tensors.
+    """
 
-    __slots__ = ("counters", "decode", "encode", "hosted", "submit", "verb")
+    __slots__ = ("counters", "decode", "encode", "hosted", "protocol", "submit", "verb")
 
     def __init__(
         self,
@@ -52,11 +55,13 @@ class Door:
         verb: str,
         exchange: Exchange,
         *,
+        protocol: str,
         submit: Callable[[Call], None],
         counters: Counters,
     ) -> None:
         self.hosted = hosted
-        self.verb = verb
+        self.verb = str(verb)
+        self.protocol = protocol
         self.decode = exchange.decode
         self.encode = exchange.encode
         self.submit = submit
@@ -108,18 +113,21 @@ class Hosted:
             for each in exchanges.values()
         }
 
-        def door(verb: str, exchange: Exchange) -> Door:
+        def door(verb: str, exchange: Exchange, protocol: str) -> Door:
             submit = submits[id(exchange.operation)]
             if front is not None:
                 exchange, submit = front.before(verb, exchange, submit)
             counters = self._metrics.counters(self.name, verb or "metadata")
-            return Door(self, verb, exchange, submit=submit, counters=counters)
+            return Door(self, verb, exchange, protocol=protocol, submit=submit, counters=counters)
 
         front = self._front(model, submits)
         self.model = model
-        self.verbs = {verb: door(verb, exchange) for verb, exchange in model.verbs.items()}
-        self.operations = {name: door(name, exchange) for name, exchange in model.operations.items()}
-        self.tensors = door("infer", model.tensors) if model.tensors else None
+        own_words = "mlrun" if model.style == MLRUN else "v2"
+        self.verbs = {verb: door(verb, exchange, "v1") for verb, exchange in model.verbs.items()}
+        self.operations = {
+            name: door(name, exchange, own_words) for name, exchange in model.operations.items()
+        }
+        self.tensors = door("infer", model.tensors, "v2") if model.tensors else None
         self.loaded, self.reason = True, ""
 
     def withdraw(self, reason: str) -> None:

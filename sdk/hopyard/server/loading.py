@@ -13,6 +13,7 @@ from hopyard.server.batcher import BatchLimits
 from hopyard.server.config import Config
 from hopyard.server.failures import Failure
 from hopyard.server.flavors import Host, Model, Operation
+from hopyard.server.inference_log.mlrun import SUBJECT, Messages
 from hopyard.server.metrics import Metrics
 from hopyard.server.runners import ModelThread
 from hopyard.server.transformers import loading as transformers
@@ -138,6 +139,19 @@ def host_of(
         class_name=settings.class_name,
         options=settings.class_args or {},
         fetches_data_urls=settings.data_urls,
+        messages=_messages(settings),
+    )
+
+
+def _messages(settings: Config) -> Messages | None:
+    """The topic as a stream of MLRun's records, if that is what it takes."""
+    if settings.topic_subject != SUBJECT or not settings.topic or settings.inference_logging == "NONE":
+        return None
+    return Messages(
+        host=settings.replica,
+        function_uri=f"{settings.project}/{settings.model_name}",
+        mode=settings.inference_logging,
+        percent=settings.sampling_percent,
     )
 
 

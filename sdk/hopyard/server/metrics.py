@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hopyard.server import timings
+
 # Those of the Prometheus clients, which KServe's dashboards expect, and finer ones below.
 CLIENT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, *CLIENT_BUCKETS, 30.0, 60.0)
@@ -93,6 +95,7 @@ class Metrics:
             if histogram is None:
                 histogram = self._stages[(model, stage)] = Histogram(CLIENT_BUCKETS)
             histogram.observe(seconds)
+        timings.note(stage, seconds)
 
     def watch(self, name: str, kind: str, about: str, read: Callable[[], float]) -> None:
         """Show a value that somebody else keeps."""
@@ -167,7 +170,7 @@ class _Sum:
         lines += _heading("hopyard_in_flight", "gauge", "Inferences being made or waiting.")
         lines.append(f"hopyard_in_flight {self.in_flight}")
         for name, (kind, about, value) in self.read.items():
-            lines += [*_heading(name, kind, about), f"{name} {value:g}"]
+            lines += [*_heading(name, kind, about), f"{name} {value:.12g}"]
         return ("\n".join(lines) + "\n").encode()
 
     def _stage(self, stage: str) -> list[str]:
@@ -204,6 +207,12 @@ def _heading(name: str, kind: str, about: str) -> list[str]:
 
 def _escaped(label: str) -> str:
     return label.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def logged(text: bytes) -> dict[str, int]:
+    """What the inference logs count, of all processes that a text adds up."""
+    found = re.findall(rb"(?m)^hopyard_inference_log_([a-z]+?)(?:_total)? (\S+)$", text)
+    return {name.decode(): int(float(value)) for name, value in found}
 
 
 def of_process() -> bytes:

@@ -8,11 +8,12 @@ import orjson
 
 from hopyard.server import metrics
 from hopyard.server.bodies import codec
+from hopyard.server.books import Books
 from hopyard.server.dataplane import DataPlane
 from hopyard.server.documentation import page as docs
 from hopyard.server.hosted import Hosted
 from hopyard.server.http.requests import Request
-from hopyard.server.metrics import Metrics
+from hopyard.server.inference_log.log import InferenceLog
 from hopyard.server.replies import Problem
 
 EXTENSIONS = ["model_repository", "binary_tensor_data", "model_repository_extension"]
@@ -23,10 +24,11 @@ class Pages:
     """Answers to GET by path, and what `Routes` finds by pattern. `scrape` gives the metrics of all processes."""
 
     def __init__(
-        self, dataplane: DataPlane, counters: Metrics, *, server_version: str, scrape: Scrape | None
+        self, dataplane: DataPlane, books: Books, *, server_version: str, scrape: Scrape | None
     ) -> None:
         self._dataplane = dataplane
-        self._metrics = counters
+        self._metrics = books.metrics
+        self._log = books.log
         self._server_version = server_version
         self._scrape_all = scrape
         self._tasks: set[asyncio.Task[None]] = set()
@@ -112,13 +114,21 @@ class Pages:
 
     async def _tell_readiness(self, request: Request) -> None:
         state = await self._dataplane.readiness()
-        document = {
+        document: dict[str, Any] = {
             "ready": state.ready,
             "reason": state.reason,
             "consecutive_failures": state.consecutive_failures,
             "last_error": state.last_error,
         }
+        if self._log is not None:
+            document["inference_log"] = await self._logged(self._log)
         tell(request, document, status=200 if state.ready else 503)
+
+    async def _logged(self, log: InferenceLog) -> dict[str, int]:
+        """What became of the records of all processes."""
+        if self._scrape_all is None:
+            return log.counts
+        return metrics.logged(await self._scrape_all())
 
     def _scrape(self, request: Request) -> None:
         self._later(request, self._tell_metrics(request))

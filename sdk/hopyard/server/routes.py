@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from hopyard.server.bodies import codec, v2
 from hopyard.server.books import Books
-from hopyard.server.calls import HttpCall, TensorCall
+from hopyard.server.calls import HttpCall
 from hopyard.server.dataplane import DataPlane
 from hopyard.server.flavors.mlrun import addressing
 from hopyard.server.hosted import Door, Hosted
@@ -19,6 +19,7 @@ from hopyard.server.http.requests import Request
 from hopyard.server.keys import Keys
 from hopyard.server.pages import Pages, Scrape, tell
 from hopyard.server.replies import Problem
+from hopyard.server.tensor_calls import TensorCall
 
 _V1 = re.compile(r"/v1/models/([^/]+?)(?:/versions/([^/:]+))?:([A-Za-z_]+)").fullmatch
 _V1_MODEL = re.compile(r"/v1/models/([^/]+?)(?:/versions/([^/:]+))?").fullmatch
@@ -44,7 +45,7 @@ class Routes:
         self._dataplane = dataplane
         self._keys = keys
         self._books = books
-        self._pages = Pages(dataplane, books.metrics, server_version=server_version, scrape=scrape)
+        self._pages = Pages(dataplane, books, server_version=server_version, scrape=scrape)
         self._doors: dict[bytes, tuple[Door, Way]] = {}
 
     def rebuild(self) -> None:
@@ -215,11 +216,12 @@ class Routes:
             raise Problem(404, sentence, "NotFound")
 
     def _meant(self, name: str, version: str | None, operation: str) -> tuple[Hosted, str]:
-        """The model and what to ask it. Where models have operations of their own, `/v2/models/infer` asks the
-        first, which is an ensemble if there is one.
+        """The model and what to ask it. `/v2/models/predict`, and `infer` where models have operations of their own,
+        asks the first, which is an ensemble if there is one.
         """
         first = next(iter(self._dataplane.hosted.values()), None)
-        if first and not operation and name in first.operations and name not in self._dataplane.names:
+        names = {**first.operations, **first.verbs} if first else {}
+        if first and not operation and name in names and name not in self._dataplane.names:
             return first, name
         return self._dataplane.find(name, version or ""), operation
 

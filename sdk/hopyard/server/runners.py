@@ -10,16 +10,24 @@ from queue import SimpleQueue
 from time import monotonic
 from typing import Any, Protocol
 
+from hopyard.server import timings
 from hopyard.server.flavors import Operation
+from hopyard.server.timings import Times
 
 
 class Job(Protocol):
-    """Work for an operation. `abandoned` turns true when nobody waits for the answer any more."""
+    """Work for an operation. `abandoned` turns true when nobody waits for the answer any more; one that is `timed`
+    is told when it was run.
+    """
 
     @property
     def payload(self) -> Any: ...
     @property
     def abandoned(self) -> bool: ...
+    @property
+    def timed(self) -> bool: ...
+
+    times: Times | None
 
 
 Done = Callable[[Any, Any, BaseException | None], None]
@@ -107,7 +115,7 @@ class ModelThread:
             try:
                 if job.abandoned:
                     raise Abandoned
-                value = function(job.payload)
+                value = timings.run(function, job) if job.timed else function(job.payload)
             except BaseException as raised:
                 error = raised
             began[number] = None
@@ -157,7 +165,7 @@ class Coroutines:
         try:
             if job.abandoned:
                 raise Abandoned
-            value = await function(job.payload)
+            value = await (timings.await_(function, job) if job.timed else function(job.payload))
         except BaseException as raised:
             error = raised
         done(job, value, error)
@@ -165,7 +173,8 @@ class Coroutines:
 
 class _Once:
     payload = None
-    abandoned = False
+    abandoned = timed = False
+    times: Times | None = None
 
 
 _ONCE = _Once()

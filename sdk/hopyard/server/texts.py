@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 LOGGING_MODES = ("ALL", "MODEL_INPUTS", "PREDICTIONS", "NONE")
 BATCHING = ("auto", "on", "off")
 REPORTS = ("file", "output")
+SUBJECTS = ("inferenceschema", "mlrunrecord")
+SCHEMAS = (1, 2, 3, 5)
 
 
 def text(text: str) -> str:
@@ -30,6 +32,24 @@ def count(text: str) -> int:
     if count < 1:
         raise ValueError("at least 1 is needed")
     return count
+
+
+def number(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError("at least 0 is needed")
+    return number
+
+
+def percent(text: str) -> float:
+    percent = float(text)
+    if not 0 <= percent <= 100:
+        raise ValueError("a percentage is a number from 0 to 100")
+    return percent
+
+
+def words(text: str) -> tuple[str, ...]:
+    return tuple(word for part in text.split(",") if (word := part.strip()))
 
 
 def seconds(text: str) -> float:
@@ -73,6 +93,13 @@ def json_object(text: str) -> dict[str, Any]:
     return value
 
 
+def json_objects(text: str) -> tuple[dict[str, Any], ...]:
+    values = json.loads(text)
+    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+        raise ValueError("it is a JSON list of objects")
+    return tuple(values)
+
+
 def sha256(text: str) -> str:
     if not re.fullmatch("[0-9a-f]{64}", text.lower()):
         raise ValueError("a sha256 is 64 hexadecimal digits")
@@ -83,3 +110,16 @@ def logging_mode(text: str) -> str:
     if text.upper() not in LOGGING_MODES:
         raise ValueError(f"it is one of {', '.join(LOGGING_MODES)}")
     return text.upper()
+
+
+def subject(text: str) -> str:
+    if text.lower() not in SUBJECTS:
+        raise ValueError(f"it is one of {', '.join(SUBJECTS)}")
+    return text.lower()
+
+
+def schema(text: str) -> int:
+    version = int(text)
+    if version not in SCHEMAS:
+        raise ValueError(f"it is one of {', '.join(map(str, SCHEMAS))}")
+    return version

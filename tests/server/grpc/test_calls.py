@@ -1,7 +1,6 @@
 """The inference protocol over gRPC, as its clients ask it."""
 
 import gzip
-import json
 import struct
 import time
 
@@ -10,6 +9,7 @@ import pytest
 from hopyard.server.grpc.messages import CLASSES
 from tests.server.process import eventually
 from tests.server.test_keys import KEY, keys_document
+from tests.server.topics import Topic
 
 from .peer import Peer, infer_request
 
@@ -234,14 +234,25 @@ def test_keys_are_asked_for_where_there_are_keys(serve, tmp_path):
 
 
 def test_inferences_are_counted_and_logged(serve, tmp_path):
-    server = serve(TOPIC_DIR=tmp_path / "topics", TOPIC="iris").ready()
+    topic = Topic(tmp_path)
+    server = serve(**topic.settings).ready()
     with Peer(server.address) as peer:
         infer(peer, infer_request([1, 2]))
     assert server.metric('hopyard_requests_total{model="iris",verb="infer",status="200"}') == 1
     assert server.metric("hopyard_in_flight") == 0
-    (record,) = eventually(lambda: _records(tmp_path / "topics"))
-    assert record["verb"] == "infer"
+    (record,) = topic.having(1)
+    assert (record["protocol"], record["verb"]) == ("grpc", "infer")
+    assert '"data":[1' in record["inferenceRequest"].replace(" ", "")
+    assert '"outputs"' in record["inferenceResponse"]
+    assert 0 < record["predictSeconds"] < record["seconds"]
 
 
-def _records(directory):
-    return [json.loads(line) for path in directory.rglob("*.jsonl") for line in path.read_text().splitlines()]
+def test_a_large_message_is_logged_by_its_digest(serve, tmp_path):
+    topic = Topic(tmp_path)
+    server = serve(**topic.settings).ready()
+    with Peer(server.address) as peer:
+        infer(peer, infer_request(list(range(20_000))))
+    (record,) = topic.having(1)
+    assert (record["inferenceRequest"], record["inferenceResponse"]) == ("", "")
+    assert record["requestBytes"] > 16 * 1024 < record["responseBytes"]
+    assert len(record["requestSha256"]) == len(record["responseSha256"]) == 64

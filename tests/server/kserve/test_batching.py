@@ -9,6 +9,7 @@ import pytest
 from hopyard.server.batcher import Batch
 from hopyard.server.bodies.tensors import Tensor, TensorResponse
 from hopyard.server.flavors import Alone, Exchange
+from hopyard.server.timings import Times
 
 from .asking import Asking, loaded, request, tensors
 
@@ -84,7 +85,8 @@ def test_a_model_with_response_headers_may_not(asking: Asking) -> None:
 
 
 class Job:
-    abandoned = False
+    abandoned = timed = False
+    times: Times | None = None
     size = 1
 
     def __init__(self, payload: Any) -> None:

@@ -9,7 +9,7 @@ from hopyard.server import shims
 
 shims.install()
 
-from hopyard.server.mock import MockServer, mock  # noqa: E402
+from hopyard.server.mocking import MockServer, mock  # noqa: E402
 
 
 @pytest.fixture

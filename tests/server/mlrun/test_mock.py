@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 from mlrun.serving import V2ModelServer
 
-from hopyard.server.mock import mock
+from hopyard.server.mocking import mock
 
 
 class Echo(V2ModelServer):

@@ -7,6 +7,7 @@ import pytest
 
 from tests.server.grpc.peer import Peer, infer_request
 from tests.server.test_keys import KEY, keys_document
+from tests.server.topics import Topic
 
 from .conftest import Stand
 
@@ -268,8 +269,8 @@ def test_stages_are_counted(stand: Stand) -> None:
 def test_a_caller_that_is_let_in_by_a_key_is_known_behind(stand: Stand, tmp_path: Path) -> None:
     keys = tmp_path / "keys.json"
     keys.write_text(keys_document(KEY))
-    topics = tmp_path / "topics"
-    server = stand(KEYS_FILE=keys, TOPIC_DIR=topics, TOPIC="t")
+    topic = Topic(tmp_path)
+    server = stand(KEYS_FILE=keys, **topic.settings)
     assert server.predict([1, 2]).status_code == 401
     answer = server.predict([1, 2], headers={"authorization": f"ApiKey {KEY}", "x-request-id": "r-1"})
     assert answer.json()["predictions"] == [31]
@@ -278,10 +279,9 @@ def test_a_caller_that_is_let_in_by_a_key_is_known_behind(stand: Stand, tmp_path
         == 200
     )
     server.terminate()
-    lines = [json.loads(line) for path in topics.rglob("*.jsonl") for line in path.read_text().splitlines()]
-    asked = [each for each in lines if each["request_id"] == "r-1"]
-    assert {each["key_id"] for each in asked} == {asked[0]["key_id"]}
-    assert asked[0]["key_id"]
+    asked = [each for each in topic.records if each["requestId"] == "r-1"]
+    assert {each["keyId"] for each in asked} == {asked[0]["keyId"]}
+    assert asked[0]["keyId"]
 
 
 def test_its_pages_are_those_of_any_replica(stand: Stand) -> None:

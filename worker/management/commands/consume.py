@@ -4,13 +4,11 @@ import signal
 import threading
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand
-from django.db import close_old_connections
 
-from worker import log_consumer, log_keeper
-
-PAUSE_SECONDS = 1.0
+from worker import log_keeper
+from worker.consuming import consumer, forwarding
+from worker.topics import installed
 
 
 class Command(BaseCommand):
@@ -22,8 +20,6 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: is_over.set())
         if log_keeper.is_needed():
             threading.Thread(target=log_keeper.run, args=[is_over], name="log keeper", daemon=True).start()
-        while not is_over.is_set():
-            close_old_connections()
-            (settings.DATA_DIR / "consumer-alive").touch()  # what a health check looks at
-            if not log_consumer.consume_once():
-                is_over.wait(PAUSE_SECONDS)
+        if installed.has_kafka():
+            threading.Thread(target=forwarding.run, args=[is_over], name="forwarder", daemon=True).start()
+        consumer.run(is_over)

@@ -9,6 +9,7 @@ import click
 from hopyard.client.client import Client
 from hopyard.client.commands import asking, preflights, revisions, rollout
 from hopyard.client.commands.output import as_json, echo_details, echo_json, echo_table, sure, with_client
+from hopyard.client.commands.redaction_rules import line as rule_line
 from hopyard.client.commands.setting_options import changes_of, setting_options, settings_of
 from hopyard.client.serving_records import Serving
 
@@ -76,7 +77,11 @@ def _show(found: Serving) -> None:
             "Exemptions": found.exemptions,
             "Resources": f"{resources.cores:g} cores, {resources.memory_mb} MiB, {resources.gpus} GPUs",
             "Topic": found.topic or "none",
-            "Logging": found.inference_logging,
+            "Logging": _logging(found),
+            "Left out": [rule_line(rule) for rule in found.redaction],
+            "CloudEvents": found.events_url,
+            "Requests from": found.input_topic,
+            "Answers to": found.output_topic,
             "Batching": _batching(found),
             "Calls": f"{found.max_concurrency} at a time",
             "Class": found.class_name,
@@ -101,6 +106,13 @@ def _canary(found: Serving) -> str:
         return ""
     said = f"failed: {seen.failure.reason}" if seen.failure else f"{seen.percent} % of the requests"
     return f"revision {seen.revision}, {said}"
+
+
+def _logging(found: Serving) -> str:
+    """What is recorded; what is as usual is left out."""
+    part = "" if found.sampling_percent == 100 else f", {found.sampling_percent:g} % of the calls"
+    form = "" if found.record_format == "avro" else f", in {found.record_format}'s format"
+    return f"{found.inference_logging or ''}{part}{form}"
 
 
 def _batching(found: Serving) -> str:
@@ -170,13 +182,14 @@ def stop(client: Client, name: str) -> None:
 
 @serving.command()
 @click.argument("name")
+@click.option("--with-topic", is_flag=True, help="Delete the topic of its log with all its messages, too.")
 @sure
 @with_client
-def delete(client: Client, name: str, yes: bool) -> None:
-    """Delete it, running or not."""
+def delete(client: Client, name: str, with_topic: bool, yes: bool) -> None:
+    """Delete it, running or not; its topic stays unless --with-topic."""
     if not yes:
-        click.confirm(f"Delete serving {name}?", abort=True)
-    client.servings.delete(name)
+        click.confirm(f"Delete serving {name}{' and its topic' if with_topic else ''}?", abort=True)
+    client.servings.delete(name, with_topic=with_topic)
     click.echo(f"Deleted {name}.")
 
 

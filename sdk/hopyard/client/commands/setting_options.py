@@ -10,8 +10,9 @@ from typing import Any, TypeVar, cast
 import click
 
 from hopyard.client.commands.output import pairs
+from hopyard.client.commands.redaction_rules import rules
 from hopyard.client.serving_records import Serving
-from hopyard.client.settings import BATCHING, DEPLOYERS, LOGGING, PLACEMENTS, Changes, Settings
+from hopyard.client.settings import BATCHING, DEPLOYERS, FORMATS, LOGGING, PLACEMENTS, Changes, Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -52,6 +53,21 @@ OPTIONS = (
     click.option("--topic-partitions", type=COUNT, help="Partitions of a new topic."),
     click.option("--topic-replication", type=COUNT, help="Replication of a new topic."),
     click.option("--inference-logging", type=click.Choice(LOGGING), help="What is logged."),
+    click.option("--sampling-percent", type=float, help="How many of every hundred calls are recorded."),
+    click.option("--record-format", type=click.Choice(FORMATS), help="Avro, or MLRun's records in JSON."),
+    click.option(
+        "--redact",
+        "redaction",
+        multiple=True,
+        callback=rules,
+        metavar="RULE",
+        help="Left out of records: 'ACTION WHERE field PATH' or 'ACTION WHERE pattern EXPRESSION', such as "
+        "'mask inputs field customer.name'; ACTION is remove, mask or hash, WHERE inputs, outputs or both. "
+        "All rules are given anew; '' for none.",
+    ),
+    click.option("--events-url", help="Address that gets calls as CloudEvents; '' for none."),
+    click.option("--input-topic", help="Topic that requests are taken from; '' for none."),
+    click.option("--output-topic", help="Topic that their answers go to; '' for none."),
     click.option("--class-name", help="Class to serve, where the script has several."),
     click.option("--max-concurrency", type=COUNT, help="Calls a replica makes at a time."),
     click.option(

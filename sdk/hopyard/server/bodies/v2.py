@@ -24,6 +24,7 @@ class RestSender:
     """Answers one request with tensors."""
 
     __slots__ = ("_asked", "_request", "_sent")
+    protocol = "v2"
 
     def __init__(self, request: Request, asked: TensorRequest) -> None:
         self._request = request
@@ -41,7 +42,7 @@ class RestSender:
             if binary:
                 head, body = _write_raw(response, binary)
                 headers += b"%b: %d\r\n" % (HEADER_LENGTH, head)
-                self._sent, kind = response, OCTETS
+                self._sent, kind = response if len(body) <= LOGGED_RAW_BYTES else body, OCTETS
             else:
                 body = write(response)
                 self._sent, kind = body, JSON

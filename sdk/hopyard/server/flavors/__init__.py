@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from hopyard.server.replies import Problem, Reply
 
 if TYPE_CHECKING:
+    from hopyard.server.inference_log.mlrun import Messages
     from hopyard.server.transformers.transformer import Transformer
 
 
@@ -90,7 +91,8 @@ class Model:
     `absent(name, names)`: how this style says that it has no such model; None for the usual 404.
     `load()` builds the model anew, after an unload or on demand; `unload()` lets the user's object go. Both
     run in the model's thread. `transformer`: the user's other code, which whoever hosts the model lets every
-    question and answer pass.
+    question and answer pass. `messages`: where the user's object leaves records of its own
+    layout, which is connected with the inference log while the model is served.
     """
 
     name: str
@@ -107,6 +109,7 @@ class Model:
     load: Callable[[], "Model"] | None = None
     unload: Callable[[], None] | None = None
     transformer: "Transformer | None" = None
+    messages: "Messages | None" = None
 
     @property
     def key(self) -> str:
@@ -130,6 +133,7 @@ class Host:
     `observe(model, stage, seconds)`: a stage (`preprocess`, `predict`, `postprocess`, `explain`) took so long.
     `hand_over(models)`: serve these from now on and return when the server stops; for scripts that start their
     server themselves. It must be called in the thread that loads.
+    `messages`: where records of a style's own layout go; None where nobody takes any.
     """
 
     name: str
@@ -141,6 +145,7 @@ class Host:
     class_name: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     fetches_data_urls: bool = False
+    messages: "Messages | None" = None
 
 
 class Flavor(Protocol):

@@ -9,13 +9,13 @@ from hopyard.server.bodies import v2
 from hopyard.server.bodies.codec import Unserialisable
 from hopyard.server.bodies.tensors import TensorRequest, TensorResponse
 from hopyard.server.books import Books
-from hopyard.server.calls import infer_tensors
 from hopyard.server.dataplane import DataPlane
 from hopyard.server.grpc.convert import read_request, write_response
 from hopyard.server.grpc.heads import Head
 from hopyard.server.grpc.messages import ModelInferRequest
 from hopyard.server.http.requests import INTERNAL
 from hopyard.server.replies import Problem
+from hopyard.server.tensor_calls import infer_tensors
 
 LOGGED_BYTES = 16 * 1024
 
@@ -39,9 +39,10 @@ class Receiver(Protocol):
 
 
 class Inference:
-    """A `calls.TensorSender`. `outcome` is free for the receiver, to keep an answer until its turn."""
+    """A `tensor_calls.TensorSender`. `outcome` is the answer as the receiver wrote it, perhaps kept until its turn."""
 
-    __slots__ = ("_call", "_response", "_size", "_to", "asked", "outcome")
+    __slots__ = ("_call", "_message", "_response", "_to", "asked", "outcome")
+    protocol = "grpc"
 
     def __init__(self, call: Caller, to: Receiver) -> None:
         self.asked: TensorRequest | None = None
@@ -49,7 +50,7 @@ class Inference:
         self._call = call
         self._to = to
         self._response: TensorResponse | None = None
-        self._size = 0
+        self._message = b""
 
     @property
     def abandoned(self) -> bool:
@@ -58,7 +59,8 @@ class Inference:
     def start(self, message: bytes, plane: DataPlane, books: Books) -> None:
         """Decode and hand over to the model; the receiver is told of any outcome, perhaps before this returns."""
         call = self._call
-        self._size = len(message)
+        if books.log is not None:
+            self._message = message
         try:
             request = ModelInferRequest.FromString(message)
             hosted = plane.find(request.model_name, request.model_version)
@@ -70,7 +72,7 @@ class Inference:
         except Problem as problem:
             self._refused_unseen(problem, books)
         else:
-            infer_tensors(hosted, asked, self, books=books, size=self._size, key_id=call.key_id)
+            infer_tensors(hosted, asked, self, books=books, size=len(message), key_id=call.key_id)
 
     def answered(self, response: TensorResponse) -> Problem | None:
         self._response = response
@@ -93,14 +95,16 @@ class Inference:
         return problem
 
     def bodies(self) -> tuple[bytes, bytes]:
-        """What was asked and answered as JSON, while it is small enough to be logged."""
-        asked, response = self.asked, self._response
-        if asked is None or self._size > LOGGED_BYTES:
-            return b"", b""
+        """As JSON while that is soon written, else as it was on the wire."""
+        inputs, outputs = self._message, self.outcome or b""
         try:
-            return v2.as_json(asked), v2.write(response) if response else b""
+            if self.asked is not None and len(inputs) <= LOGGED_BYTES:
+                inputs = v2.as_json(self.asked)
+            if self._response is not None and len(outputs) <= LOGGED_BYTES:
+                outputs = v2.write(self._response)
         except (Problem, Unserialisable):
-            return b"", b""
+            pass
+        return inputs, outputs
 
     def _refused_unseen(self, problem: Problem, books: Books) -> None:
         books.metrics.refused(problem.status)

@@ -206,7 +206,8 @@ class Rpc:
             self._let_more_come()
 
     def inferred(self, inference: Inference, message: Any) -> None:
-        self.reply(message.SerializeToString())
+        inference.outcome = message.SerializeToString()
+        self.reply(inference.outcome)
 
     def not_inferred(self, inference: Inference, problem: Problem) -> None:
         self.refuse(problem)

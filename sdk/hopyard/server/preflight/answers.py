@@ -14,6 +14,7 @@ from hopyard.server.hosted import Door, Hosted
 from hopyard.server.replies import Problem, Reply
 from hopyard.server.runners import ModelThread
 from hopyard.server.streaming import END, Pieces
+from hopyard.server.timings import Times
 from hopyard.server.transformers.errands import Errand
 from hopyard.server.transformers.transformer import TransformerFailed
 
@@ -42,6 +43,8 @@ class Nobody:
     abandoned = False
     request_id = b"input-example"
     key_id = None
+    timed = False
+    times: Times | None = None
 
 
 class Trial:

@@ -50,7 +50,8 @@ class Behind:
 
     async def ask(self, exchange: Exchange, asked: Any, caller: Caller) -> Answer:
         """Return what a caller would get. Raises what stands for an answer, and Raised."""
-        errand = Errand(caller, exchange.decode(asked), size=len(getattr(asked, "body", b"")))
+        size = len(getattr(asked, "body", b""))
+        errand = Errand(caller, exchange.decode(asked), size, is_predicted=True)
         self._submits[id(exchange.operation)](errand)
         value, error = await errand.outcome
         if error is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
+from hopyard.server import timings
 from hopyard.server.bodies.codec import Unserialisable
 from hopyard.server.failures import one_line, trimmed_traceback
 from hopyard.server.flavors.kserve import problems
@@ -66,7 +67,7 @@ class Handlers:
         """
         arguments, caller = (value, turn.headers, turn.response_headers), turn.caller
         if stage.place == LOOP:
-            returned, error = await self._on_loop(stage, arguments)
+            returned, error = await self._on_loop(stage, arguments, caller)
         else:
             returned, error = await self._in_thread(stage, arguments, caller, finish)
             if error is None and not _is_awaitable(returned):
@@ -79,26 +80,26 @@ class Handlers:
             raise self._problem(stage, error, caller)
         return returned
 
-    async def _on_loop(self, stage: Stage, arguments: tuple[Any, ...]) -> tuple[Any, BaseException | None]:
+    async def _on_loop(
+        self, stage: Stage, arguments: tuple[Any, ...], caller: Caller
+    ) -> tuple[Any, BaseException | None]:
         began = perf_counter()
         try:
             return await stage.call(*arguments), None
         except BaseException as error:
             return None, error
         finally:
-            self._observe(self._model, stage.label, perf_counter() - began)
+            self._took(stage, perf_counter() - began, caller)
 
     async def _in_thread(
         self, stage: Stage, arguments: tuple[Any, ...], caller: Caller, finish: Finish
     ) -> tuple[Any, BaseException | None]:
-        model, observe = self._model, self._observe
-
         def run(arguments: tuple[Any, ...]) -> Any:
             began = perf_counter()
             try:
                 value = stage.call(*arguments)
             finally:
-                observe(model, stage.label, perf_counter() - began)
+                self._took(stage, perf_counter() - began, caller)
             return value if _is_awaitable(value) else finish(value)
 
         errand = Errand(caller, arguments)
@@ -115,6 +116,11 @@ class Handlers:
             return finish(value), None
         except BaseException as error:
             return None, error
+
+    def _took(self, stage: Stage, seconds: float, caller: Caller) -> None:
+        self._observe(self._model, stage.label, seconds)
+        if caller.timed:
+            timings.add(caller, stage.label, seconds)
 
     def _problem(self, stage: Stage, error: BaseException, caller: Caller) -> BaseException:
         where = f"{self.transformer.kind}.{stage.label}"

@@ -1,21 +1,23 @@
 """From a plan to models: every object is constructed and loaded, an ensemble among them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from threading import Lock
 from typing import Any
 
 from hopyard.server.failures import Failure
 from hopyard.server.flavors import Host, Model
 from hopyard.server.flavors.mlrun import construct, plan
-from hopyard.server.flavors.mlrun.context import Context
+from hopyard.server.flavors.mlrun.context import Context, Stream
 from hopyard.server.flavors.mlrun.ensembles import ENSEMBLES, Child, ParallelRun
 from hopyard.server.flavors.mlrun.hosting import locked, model_of
 from hopyard.server.flavors.mlrun.plan import Plan, Route
+from hopyard.server.flavors.mlrun.recording import Recorder
 
 
 def models_of(stated: Plan, host: Host) -> list[Model]:
     """Construct and load everything in this thread; an ensemble is the first of the models."""
-    context = _context(stated)
+    context = _context(stated, host)
     if stated.router is None:
         return [_model(route, stated, host, context, lock=None) for route in stated.routes]
     kind, fetches = _router_class(stated.router, stated), host.fetches_data_urls
@@ -33,7 +35,10 @@ def models_of(stated: Plan, host: Host) -> list[Model]:
         Route(stated.router.key, kind, {**stated.router.args, "routes": children}), context, stated.namespace
     )
     construct.load(router, "sync")
-    return [model_of(router, stated.router.key, fetches=fetches), *models]
+    _record(router, context)
+    return [
+        _with_messages(each, host) for each in (model_of(router, stated.router.key, fetches=fetches), *models)
+    ]
 
 
 def divided(kind: type[Any], options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -45,7 +50,7 @@ def divided(kind: type[Any], options: Mapping[str, Any]) -> tuple[dict[str, Any]
 def _model(route: Route, stated: Plan, host: Host, context: Context, *, lock: "Lock | None") -> Model:
     target = _constructed(route, stated, host, context)
     version = host.version if stated.is_named_by_host else ""
-    return model_of(
+    model = model_of(
         target,
         route.key,
         handler=route.handler,
@@ -54,6 +59,11 @@ def _model(route: Route, stated: Plan, host: Host, context: Context, *, lock: "L
         lock=lock,
         rebuild=lambda: _model(route, stated, host, context, lock=lock),
     )
+    return _with_messages(model, host)
+
+
+def _with_messages(model: Model, host: Host) -> Model:
+    return replace(model, messages=host.messages)
 
 
 def _constructed(route: Route, stated: Plan, host: Host, context: Context) -> Any:
@@ -68,7 +78,18 @@ def _constructed(route: Route, stated: Plan, host: Host, context: Context) -> An
     if stated.is_named_by_host and host.version and getattr(target, "version", None) == "":
         target.version = host.version
     construct.load(target, stated.load_mode)
+    _record(target, context)
     return target
+
+
+def _record(target: Any, context: Context) -> None:
+    """Have a model's calls recorded, where a stream takes records. An installed MLRun would make a pusher of its own
+    only for what an MLRun API knows.
+    """
+    if context.stream.enabled and hasattr(target, "_model_logger"):
+        target._model_logger = Recorder(target, context.stream)
+        if hasattr(target, "initialized"):  # else a request's body may ask MLRun to make its own
+            target.initialized = True
 
 
 def _router_class(router: Route, stated: Plan) -> type[Any]:
@@ -87,8 +108,10 @@ def _router_class(router: Route, stated: Plan) -> type[Any]:
     return kind
 
 
-def _context(stated: Plan) -> Context:
+def _context(stated: Plan, host: Host) -> Context:
     context = Context(stated.parameters, project=stated.project)
     tracking = stated.parameters.get("log_stream")
     context.stream.stream_uri = str(tracking or "")
+    if host.messages is not None:
+        context.stream = Stream.of(host.messages, stream_uri=context.stream.stream_uri)
     return context

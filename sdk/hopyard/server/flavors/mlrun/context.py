@@ -8,6 +8,7 @@ from typing import Any
 
 from hopyard.server.config import exported_project
 from hopyard.server.flavors.mlrun.events import Response
+from hopyard.server.inference_log.mlrun import Messages
 
 
 class Logger:
@@ -58,6 +59,15 @@ class Stream:
     function_uri = ""
     stream_uri = ""
     output_stream: Any = None
+
+    @classmethod
+    def of(cls, messages: Messages, *, stream_uri: str) -> "Stream":
+        """The stream of a server whose topic takes the records."""
+        stream = cls()
+        stream.enabled = True
+        stream.hostname, stream.function_uri = messages.host, messages.function_uri
+        stream.stream_uri, stream.output_stream = stream_uri, messages
+        return stream
 
 
 class FunctionServer:

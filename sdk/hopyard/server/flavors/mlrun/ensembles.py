@@ -3,10 +3,12 @@
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 from hopyard.server.flavors.mlrun.events import Event
 from hopyard.server.flavors.mlrun.problems import text_of
+from hopyard.server.flavors.mlrun.recording import Recorder
 from hopyard.server.flavors.mlrun.votes import are_classes, each_output, majority, mean
 
 INFER = ("infer", "predict", "explain")
@@ -147,6 +149,8 @@ class VotingEnsemble(ParallelRun):
         self.weights = weights
         self.format_response_with_col_name_flag = format_response_with_col_name_flag
         self.prediction_col_name = prediction_col_name
+        self.version = "v1"
+        self._model_logger: Recorder | None = None
 
     def post_init(self, mode: str = "sync", **kwargs: Any) -> None:
         """Get ready to ask. Raises ValueError for weights that cannot be normalised."""
@@ -159,6 +163,7 @@ class VotingEnsemble(ParallelRun):
 
     def answer(self, event: Event, operation: str) -> Any:
         """Return the envelope with the votes."""
+        started = datetime.now(UTC)
         self.validate(event.body)
         results, failures = self.ask(event, operation)
         if not results:
@@ -171,8 +176,12 @@ class VotingEnsemble(ParallelRun):
         votes: Any = self.logic(samples, self.shares(list(results)))
         if self.format_response_with_col_name_flag:
             votes = {self.prediction_col_name: votes}
-        answer = {"id": event.id, "model_name": self.name, "outputs": votes, "model_version": "v1"}
-        return {**answer, "failed": {k: _said(e) for k, e in failures.items()}} if failures else answer
+        answer = {"id": event.id, "model_name": self.name, "outputs": votes, "model_version": self.version}
+        if failures:
+            answer["failed"] = {key: _said(error) for key, error in failures.items()}
+        if self._model_logger is not None:
+            self._model_logger.push(started, {"id": event.id, **event.body}, answer)
+        return answer
 
     def validate(self, body: Any) -> None:
         """Raise if there is no list of inputs."""

@@ -118,7 +118,7 @@ class ServingRuntime:
 
         Names of classes are those of the caller, or of `namespace`. What loading raises passes through.
         """
-        from hopyard.server.mock import mock_function
+        from hopyard.server.mocking import mock_function
 
         names = sys._getframe(1).f_globals if namespace is None else _names(namespace)
         if self.spec.graph is None:

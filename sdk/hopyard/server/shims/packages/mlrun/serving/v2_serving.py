@@ -9,12 +9,12 @@ from typing import Any
 from hopyard.server.flavors.mlrun.context import Context
 from hopyard.server.flavors.mlrun.events import now
 from hopyard.server.flavors.mlrun.problems import NotReady
+from hopyard.server.flavors.mlrun.recording import Recorder
 
 from ..artifacts import ModelArtifact, get_model
 from ..datastore import DataItem
 from .paths import stored, value_at
 from .questions import id_of, in_order, operation_of
-from .records import Recorder
 
 INFER = ("infer", "predict", "infer_dict", "predict_dict")
 STREAM_POLL_SECONDS = 5.0
@@ -198,7 +198,7 @@ class V2ModelServer:
             if isinstance(request, dict):
                 request["id"] = event_id
             if self._model_logger:
-                self._model_logger.push_error(started, request, op, error)
+                self._model_logger.push(started, request, op=op, error=error)
             raise
         response: Any = {"id": event_id, "model_name": self.name, "outputs": outputs}
         if when:
@@ -209,7 +209,7 @@ class V2ModelServer:
             response["model_endpoint_uid"] = self.model_endpoint_uid
         response = self.postprocess(response)
         if self._model_logger:
-            self._model_logger.push(started, request, response, op)
+            self._model_logger.record(started, request, response, op)
         return response
 
     def _wait_until_ready(self, event: Any) -> None:

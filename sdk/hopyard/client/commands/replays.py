@@ -1,0 +1,129 @@
+"""replay ask, show, list, end: recorded calls asked again of another revision."""
+
+from __future__ import annotations
+
+import click
+
+from hopyard.client.client import Client
+from hopyard.client.commands.output import as_json, echo_details, echo_json, echo_table, pairs, with_client
+from hopyard.client.replay_records import Replay
+
+SHOWN = 20
+
+
+@click.group()
+def replay() -> None:
+    """Replays: recorded calls asked again of another revision."""
+
+
+@replay.command()
+@click.argument("serving")
+@click.option("--revision", type=click.IntRange(min=1), required=True, help="The revision to ask.")
+@click.option(
+    "--where",
+    "selection",
+    multiple=True,
+    callback=pairs,
+    metavar="FILTER=VALUE",
+    help="Which calls, such as status=200 or revision=1; may be given several times.",
+)
+@click.option(
+    "--most", type=click.IntRange(min=1), default=200, show_default=True, help="Only the newest so many."
+)
+@click.option(
+    "--tolerance", type=float, default=1e-6, show_default=True, help="Numbers this close are the same."
+)
+@click.option("--wait/--no-wait", default=True, help="Wait for the end, which is the default.")
+@as_json
+@with_client
+def ask(
+    client: Client,
+    serving: str,
+    *,
+    revision: int,
+    selection: dict[str, str],
+    most: int,
+    tolerance: float,
+    wait: bool,
+    json_wanted: bool,
+) -> None:
+    """Ask the recorded calls of SERVING again; nobody who calls it notices."""
+    found = client.replays.ask(serving, revision, selection=selection, most=most, tolerance=tolerance)
+    if wait:
+        found = client.replays.wait(serving, found.id)
+    if json_wanted:
+        echo_json(found)
+    else:
+        _show(client, serving, found)
+
+
+@replay.command()
+@click.argument("serving")
+@click.argument("number", type=click.IntRange(min=1))
+@as_json
+@with_client
+def show(client: Client, serving: str, number: int, json_wanted: bool) -> None:
+    """What came of a replay, and the calls whose answers differ."""
+    found = client.replays.get(serving, number)
+    if json_wanted:
+        echo_json(found)
+    else:
+        _show(client, serving, found)
+
+
+@replay.command("list")
+@click.argument("serving")
+@as_json
+@with_client
+def list_(client: Client, serving: str, json_wanted: bool) -> None:
+    """The replays of SERVING, newest first."""
+    found = client.replays.list(serving)
+    if json_wanted:
+        echo_json(found)
+        return
+    rows = [
+        (each.id, each.revision, each.state, f"{each.asked}/{each.total}", each.differing, each.created_at)
+        for each in found
+    ]
+    echo_table(
+        ("REPLAY", "REVISION", "STATE", "CALLS", "DIFFER", "ASKED FOR"), rows, "There are no replays yet."
+    )
+
+
+@replay.command()
+@click.argument("serving")
+@click.argument("number", type=click.IntRange(min=1))
+@with_client
+def end(client: Client, serving: str, number: int) -> None:
+    """End a replay that runs."""
+    found = client.replays.end(serving, number)
+    click.echo(f"Replay {found.id} has asked {found.asked} of {found.total} calls.")
+
+
+def _show(client: Client, serving: str, found: Replay) -> None:
+    failure = f"{found.failure.code}: {found.failure.reason}" if found.failure else ""
+    summary = found.summary
+    echo_details(
+        {
+            "Replay": found.id,
+            "Revision": found.revision,
+            "State": found.step or found.state,
+            "Failure": failure,
+            "Calls": f"{found.asked} of {found.total}",
+            "Left out": "; ".join(f"{number}, {reason}" for reason, number in found.skipped.items()),
+            "Differ": found.differing,
+            "Largest change": summary.get("largest_change"),
+            "Took (p50)": _times(summary, "p50"),
+            "Took (p99)": _times(summary, "p99"),
+        }
+    )
+    if not found.differing:
+        return
+    calls = client.replays.calls(serving, found.id, differing=True)[:SHOWN]
+    click.echo()
+    echo_table(("REQUEST", "DIFFERENCE"), [(each.request_id, each.difference) for each in calls], "")
+
+
+def _times(summary: dict[str, dict[str, int]], share: str) -> str:
+    old, new = summary.get("old_us") or {}, summary.get("new_us") or {}
+    return f"{old[share] / 1000:.1f} ms recorded, {new[share] / 1000:.1f} ms now" if share in old else ""

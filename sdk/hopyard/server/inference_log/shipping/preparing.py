@@ -1,0 +1,67 @@
+"""What becomes of a record before it leaves: redacted, cut to what is kept, and encoded for where it goes."""
+
+import functools
+import logging
+from collections.abc import Callable, Sequence
+
+from hopyard.server.inference_log import encoding, lines, records
+from hopyard.server.inference_log.encoding import Told
+from hopyard.server.inference_log.records import Message, Record
+from hopyard.server.inference_log.redaction import Redaction
+from hopyard.server.inference_log.shipping.orders import Orders
+
+MLRUN = "mlrunrecord"
+
+log = logging.getLogger(__name__)
+
+
+class Preparing:
+    """Makes values of records. What cannot become one is counted in `dropped` and spoils no other."""
+
+    def __init__(
+        self, orders: Orders, *, for_platform: bool, tell: Callable[[Told], None] | None = None
+    ) -> None:
+        self.dropped = 0
+        salt = f"{orders.project}/{orders.model_name}"
+        self._redaction = Redaction.of(orders.redaction, salt)
+        self._tell = tell
+        # Calls are recorded besides MLRun's messages, or without a topic, for the events alone.
+        self._has_topic = orders.has_topic
+        self._is_logged = orders.has_topic and orders.topic_subject != MLRUN
+        self._encode = (
+            functools.partial(lines.line, orders.replica, orders.sampling_percent)
+            if for_platform
+            else encoding.encoder(orders.topic_schema, orders.origin)
+        )
+        self._message = functools.partial(lines.message, orders.replica) if for_platform else _as_it_is
+
+    def values(self, batch: Sequence[Record | Message]) -> list[bytes]:
+        """In the same order."""
+        found = []
+        for record in batch:
+            try:
+                if (value := self._value(record)) is not None:
+                    found.append(value)
+            except Exception as error:
+                if not self.dropped:
+                    log.error(
+                        "A call cannot be written as an inference record and is dropped, as are others like it: %s: %s",
+                        type(error).__name__,
+                        error,
+                    )
+                self.dropped += 1
+        return found
+
+    def _value(self, record: Record | Message) -> bytes | None:
+        if len(record) == 1:
+            return self._message(self._redaction.message(record[0])) if self._has_topic else None
+        kept = self._redaction.kept(record[records.INPUTS], record[records.OUTPUTS], record[records.ERROR])
+        told = Told(record, kept.inputs, kept.outputs, kept.error)
+        value = self._encode(told) if self._is_logged else None
+        if self._tell:
+            self._tell(told)
+        return value
+
+
+def _as_it_is(message: bytes) -> bytes:
+    return message

@@ -1,0 +1,277 @@
+"""The shipper delivers records to the topic's folder, keeps what it cannot deliver, and survives what they hold."""
+
+import hashlib
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from hopyard.server.inference_log import frames
+
+from ..process import eventually
+from .shipper import TOPIC, decoded, record, request_ids, values
+
+IDENTITY = {
+    "serving_id": 7,
+    "model_name": "iris",
+    "model_version": "2",
+    "project": "demo",
+    "revision": "4",
+    "registered_model": "iris-model",
+    "artifact_version": "1",
+    "sampling_percent": 50.0,
+}
+
+
+def messages(tmp_path: Path) -> list[bytes]:
+    return values(tmp_path / "topics" / TOPIC)
+
+
+def test_records_arrive_in_the_topics_folder_with_the_replicas_identity(ship, tmp_path):
+    shipper = ship(topic_dir=str(tmp_path / "topics"), **IDENTITY)
+    assert shipper.send([record(1), record(2, error="ValueError: no", status=500, outputs=b"")]) == 1
+    eventually(lambda: shipper.took == [1])
+    first, second = map(decoded, messages(tmp_path))
+    assert first == {
+        "modelId": 7,
+        "modelName": "iris",
+        "modelVersion": 2,
+        "modelServer": "PYTHON",
+        "servingTool": "DEFAULT",
+        "project": "demo",
+        "revision": 4,
+        "replica": "r1",
+        "model": "iris-model",
+        "artifactVersion": "1",
+        "loggingMode": "ALL",
+        "samplingPercent": 50.0,
+        "requestTimestamp": 1_760_000_000_123,
+        "requestMicros": 456,
+        "responseHttpCode": 200,
+        "requestId": "call-1",
+        "protocol": "v1",
+        "verb": "predict",
+        "seconds": 0.25,
+        "queueSeconds": 0.125,
+        "preprocessSeconds": -1.0,
+        "predictSeconds": 0.0625,
+        "postprocessSeconds": -1.0,
+        "inferenceRequest": '{"instances": [1]}',
+        "requestBytes": 18,
+        "requestSha256": "",
+        "inferenceResponse": '{"predictions": [1]}',
+        "responseBytes": 20,
+        "responseSha256": "",
+        "error": "",
+        "keyId": "k1",
+    }
+    assert (second["responseHttpCode"], second["inferenceResponse"], second["error"]) == (
+        500,
+        "",
+        "ValueError: no",
+    )
+    assert shipper.end() == 0
+    assert shipper.counts == {"sent": 2, "spilled": 0, "dropped": 0, "waiting": 0}
+    assert shipper.log == ""
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_records_are_written_in_the_version_of_the_topic(ship, tmp_path, version):
+    shipper = ship(topic_dir=str(tmp_path / "topics"), topic_schema=version, **IDENTITY)
+    shipper.send([record(1, inputs=(70_000, "ab" * 32))])
+    eventually(lambda: shipper.took)
+    found = decoded(messages(tmp_path)[0], version)
+    assert (found["modelId"], found["modelName"], found["modelVersion"]) == (7, "iris", 2)
+    assert found["inferenceRequest"] == '{"size": 70000, "sha256": "%s"}' % ("ab" * 32)
+    assert found["inferenceResponse"] == '{"predictions": [1]}'
+
+
+def test_messages_that_are_encoded_already_pass_as_they_are(ship, tmp_path):
+    shipper = ship(topic_dir=str(tmp_path / "topics"), topic_subject="mlrunrecord")
+    shipper.send([(b'{"request": 1}',), record(1), (b"\xff",)])
+    eventually(lambda: shipper.took)
+    assert messages(tmp_path) == [b'{"request": 1}', b"\xff"]
+
+
+def test_rules_of_redaction_are_applied_before_anything_is_written(ship, tmp_path):
+    rules = [{"field": "name", "in": "inputs", "action": "mask"}]
+    shipper = ship(topic_dir=str(tmp_path / "topics"), redaction=rules)
+    shipper.send(
+        [record(1, inputs=b'{"instances": [{"name": "Alice", "age": 4}]}'), record(2, inputs=b"Alice\xff")]
+    )
+    eventually(lambda: shipper.took)
+    first, second = map(decoded, messages(tmp_path))
+    assert '"age":4' in first["inferenceRequest"]
+    assert second["requestSha256"] == hashlib.sha256(b"Alice\xff").hexdigest()
+    assert not any(b"Alice" in value for value in messages(tmp_path))
+
+
+def test_records_that_hold_what_nobody_expects_spoil_no_others(ship, tmp_path):
+    shipper = ship(topic_dir=str(tmp_path / "topics"), **IDENTITY)
+    odd = [
+        record(1, request_id=b"\xff\0\xed\xa0\x80"),
+        record(2, verb="\ud800", protocol="\udcff", error="\0\ud800", key_id="\0"),
+        record(3, inputs=b"\xff\0", outputs=b"\xed\xa0\x80"),
+        record(4, requested_at=float("nan")),
+        record(5, status=2**70),
+        record(6, seconds="long"),
+        record(7, inputs=b"[" * 60_000),
+        record(8, inputs=frames.MAGIC * 9),
+        (),
+        (1, 2, 3),
+        None,
+        record(9),
+    ]
+    shipper.send(odd)
+    eventually(lambda: shipper.took)
+    found = [decoded(value) for value in messages(tmp_path)]
+    assert [one["requestId"] for one in found][2:] == ["call-3", "call-7", "call-8", "call-9"]
+    assert (len(found), found[1]["error"]) == (6, "\ufffd?")
+    shipper.settled(sent=6, dropped=6)
+    (line,) = shipper.lines
+    assert "cannot be written as an inference record and is dropped" in line
+
+
+def test_a_folder_in_whose_place_is_a_file_is_waited_for(ship, tmp_path):
+    (tmp_path / "topics").write_text("in the way")
+    shipper = ship(topic_dir=str(tmp_path / "topics"), spill_dir=str(tmp_path / "spill"))
+    for number in range(5):
+        shipper.send([record(number)])
+    shipper.settled(spilled=5, waiting=5, sent=0)
+    assert shipper.took == [1, 2, 3, 4, 5]
+    assert request_ids(values(tmp_path / "spill" / TOPIC)) == [f"call-{number}" for number in range(5)]
+    (line,) = shipper.lines
+    assert "are kept in files until the topic's folder takes them again" in line
+    (tmp_path / "topics").unlink()
+    shipper.settled(sent=5, waiting=0)
+    assert request_ids(messages(tmp_path)) == [f"call-{number}" for number in range(5)]
+    assert list((tmp_path / "spill" / TOPIC).iterdir()) == []
+    assert shipper.lines[1:] == [
+        "INFO the topic's folder took the 5 inference records that were kept in files"
+    ]
+
+
+def test_a_full_spill_drops_and_counts_and_says_it_once(ship, tmp_path):
+    (tmp_path / "topics").write_text("in the way")
+    shipper = ship(topic_dir=str(tmp_path / "topics"), spill_dir=str(tmp_path / "spill"), spill_mb=1)
+    body = b'["' + b"x" * 50_000 + b'"]'
+    for number in range(40):
+        shipper.send([record(number, inputs=body)])
+    eventually(lambda: sum(shipper.counts.get(name, 0) for name in ("spilled", "dropped")) == 40)
+    assert shipper.counts["spilled"] == shipper.counts["waiting"] == 19
+    assert [line.split(": ")[0] for line in shipper.lines] == [
+        "WARNING Inference records are kept in files until the topic's folder takes them again",
+        "ERROR Inference records cannot be written and are dropped",
+    ]
+    assert "the 1 MB for them are full" in shipper.lines[1]
+    (tmp_path / "topics").unlink()
+    shipper.settled(sent=19, waiting=0)
+    assert shipper.lines[2].endswith("kept in files; 21 were dropped meanwhile")
+
+
+def test_a_disk_that_is_full_leaves_whole_messages_only(ship, tmp_path):
+    """A file may have 40 KB here, in the topic and in the spill: whoever cannot write drops, and goes on."""
+    shipper = ship(topic_dir=str(tmp_path / "topics"), spill_dir=str(tmp_path / "spill"), limit="-f 40")
+    for number in range(300):
+        shipper.send([record(number, inputs=b"[" + b"1," * 500 + b"1]")])
+    eventually(
+        lambda: (
+            shipper.counts.get("sent", 0)
+            + shipper.counts.get("dropped", 0)
+            + shipper.counts.get("waiting", 0)
+            == 300
+        )
+    )
+    assert shipper.process.poll() is None
+    assert "bytes fitted" in shipper.log
+    kept, spilled = messages(tmp_path), values(tmp_path / "spill" / TOPIC)
+    assert (len(kept), len(spilled)) == (shipper.counts["sent"], shipper.counts["waiting"])
+    for folder in (tmp_path / "topics" / TOPIC, tmp_path / "spill" / TOPIC):
+        for path in folder.iterdir():
+            data = path.read_bytes()
+            assert 30_000 < len(data) <= 40 * 1024
+            assert frames.read(data, 10**9).bytes == len(data)
+
+
+def test_what_is_left_at_the_end_is_for_the_platform(ship, tmp_path):
+    (tmp_path / "topics").write_text("in the way")
+    shipper = ship(topic_dir=str(tmp_path / "topics"), spill_dir=str(tmp_path / "spill"))
+    shipper.send([record(1)])
+    assert shipper.end(seconds=4) == 0
+    assert request_ids(values(tmp_path / "spill" / TOPIC)) == ["call-1"]
+    assert shipper.counts == {"sent": 0, "spilled": 1, "dropped": 0, "waiting": 1}
+    assert "1 inference records are left in files for the platform" in shipper.log
+
+
+def test_without_a_place_for_the_spill_what_is_left_is_dropped_and_counted(ship, tmp_path):
+    (tmp_path / "topics").write_text("in the way")
+    shipper = ship(topic_dir=str(tmp_path / "topics"), drain_seconds=0.5)
+    shipper.send([record(1)])
+    assert shipper.end() == 0
+    assert shipper.counts == {"sent": 0, "spilled": 1, "dropped": 1, "waiting": 0}
+    assert "1 inference records could not be sent before the end and are dropped" in shipper.log
+
+
+def test_a_shipper_that_was_killed_leaves_its_spill_to_the_next(ship, tmp_path):
+    (tmp_path / "topics").write_text("in the way")
+    settings = {"topic_dir": str(tmp_path / "topics"), "spill_dir": str(tmp_path / "spill")}
+    first = ship(**settings)
+    first.send([record(1), record(2)])
+    eventually(lambda: first.took)
+    first.close()
+    (tmp_path / "topics").unlink()
+    second = ship(**settings)
+    second.settled(sent=2, waiting=0)
+    assert request_ids(messages(tmp_path)) == ["call-1", "call-2"]
+
+
+def test_without_a_topic_nothing_is_written_anywhere(ship, tmp_path):
+    shipper = ship(topic="", topic_dir=str(tmp_path / "topics"), spill_dir=str(tmp_path / "spill"))
+    shipper.send([record(1), (b"{}",)])
+    eventually(lambda: shipper.took == [1])
+    assert shipper.end() == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["log"]
+
+
+def test_rules_that_nobody_can_read_keep_everything_from_leaving(ship, tmp_path):
+    shipper = ship(topic_dir=str(tmp_path / "topics"), redaction=[{"field": "name", "action": "burn"}])
+    assert shipper.process.wait(20) == 1
+    (line,) = shipper.lines
+    assert line.startswith("ERROR Inference records cannot be shipped with these settings: ")
+    assert not (tmp_path / "topics").exists()
+
+
+def test_each_process_writes_a_file_of_its_own(ship, tmp_path):
+    for number in range(2):
+        shipper = ship(topic_dir=str(tmp_path / "topics"))
+        shipper.send([record(number)])
+        assert shipper.end() == 0
+    assert sorted(path.name for path in (tmp_path / "topics" / TOPIC).iterdir()) == [
+        "r1-0.000001.log",
+        "r1-0.000002.log",
+    ]
+
+
+def test_a_file_that_retention_removed_is_not_written_to_any_more(ship, tmp_path):
+    shipper = ship(topic_dir=str(tmp_path / "topics"))
+    folder = tmp_path / "topics" / TOPIC
+    shipper.send([record(1)])
+    eventually(lambda: shipper.took == [1])
+    (folder / "r1-0.000001.log").rename(folder / "r0.000001.log")
+    shipper.send([record(2)])
+    eventually(lambda: shipper.took == [1, 2])
+    assert request_ids(values(folder)) == ["call-1", "call-2"]
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_signals_for_a_terminals_programs_do_not_end_it(ship, tmp_path):
+    shipper = ship(topic_dir=str(tmp_path / "topics"))
+    shipper.send([record(1)])
+    eventually(lambda: shipper.took == [1])
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(shipper.process.pid, number)
+    shipper.send([record(2)])
+    eventually(lambda: shipper.took == [1, 2])
+    assert shipper.end() == 0
+    assert request_ids(messages(tmp_path)) == ["call-1", "call-2"]

@@ -1,0 +1,1 @@
+"""Makes replays: a throw-away replica of the revision is asked the recorded calls, one after the other."""

@@ -1,0 +1,80 @@
+"""Asks a replica recorded calls, one at a time, for some seconds, and writes down how its answers differ."""
+
+import time
+from dataclasses import dataclass
+
+import httpx
+from django.conf import settings
+
+from serving.models import Replay, ReplayedCall
+from serving.replays import choosing, comparing
+from serving.replays.comparing import Answer
+
+NO_ANSWER = 502
+TOO_LATE = 504
+LARGEST_ANSWER = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The new answer and its microseconds, as seen by the one who asked; `died` if the replica is gone."""
+
+    answer: Answer
+    microseconds: int
+    died: bool = False
+
+
+def ask_on(replay: Replay, *, serving: str, address: str, token: str, seconds: float) -> bool:
+    """Ask what has not been asked yet; False if the replica died of it."""
+    deadline = time.monotonic() + seconds
+    waiting = replay.calls.filter(new_status=0).order_by("pk")
+    headers = {"X-Hopyard-Internal": token, "X-Hopyard-Caller": "replay", "Content-Type": "application/json"}
+    timeout = httpx.Timeout(settings.INFERENCE_TIMEOUT_SECONDS, connect=2)
+    with httpx.Client(
+        base_url=f"http://{address}", headers=headers, timeout=timeout, trust_env=False
+    ) as client:
+        for call in waiting.iterator(chunk_size=50):
+            asked = _ask(client, serving, call)
+            _write(replay, call, asked)
+            if asked.died:
+                return False
+            if time.monotonic() > deadline:
+                break
+    return True
+
+
+def _ask(client: httpx.Client, serving: str, call: ReplayedCall) -> Asked:
+    asked = choosing.question(serving, protocol=call.protocol, verb=call.verb, inputs=call.inputs)
+    began = time.perf_counter()
+
+    def took() -> int:
+        return int((time.perf_counter() - began) * 1_000_000)
+
+    try:
+        response = client.post(
+            asked.path, content=asked.body.encode(), headers={"X-Request-Id": _header(call.request_id)}
+        )
+    except httpx.TimeoutException:
+        return Asked(Answer(TOO_LATE, '{"error": "it did not answer in time"}'), took())
+    except httpx.HTTPError as error:
+        said = f'{{"error": "the replica ended or closed the connection ({type(error).__name__})"}}'
+        return Asked(Answer(NO_ANSWER, said), took(), died=True)
+    body = response.content[:LARGEST_ANSWER].decode(errors="replace").replace("\0", "\ufffd")
+    return Asked(Answer(response.status_code, body), took())
+
+
+def _write(replay: Replay, call: ReplayedCall, asked: Asked) -> None:
+    found = comparing.compare(Answer(call.status, call.outputs), asked.answer, tolerance=replay.tolerance)
+    if not found.differs and call.status < 400 and not call.outputs:
+        found = comparing.Comparison(False, "The recorded answer was not kept.")
+    call.new_status = asked.answer.status
+    call.new_outputs = asked.answer.body
+    call.new_duration_us = asked.microseconds
+    call.differs, call.difference = found.differs, found.sentence
+    call.largest_change = found.largest_change
+    call.save()
+
+
+def _header(text: str) -> str:
+    """A request id that may stand in a header."""
+    return "".join(letter for letter in text if letter.isascii() and letter.isprintable())[:128]

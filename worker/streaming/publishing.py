@@ -1,0 +1,149 @@
+"""Puts answers into the output topic, and requests that cannot be answered into the topic of dead letters."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from serving.models import DeadLetter, Topic
+from serving.topics.broker import Broker, BrokerError, Message
+from worker.streaming import writing
+from worker.streaming.wanted import Stream
+
+KEPT_LETTERS = 1000
+TOO_LARGE = "MessageTooLarge"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer to a message, as it is written."""
+
+    message: Message
+    value: bytes
+    attempts: int
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A message that is put aside; `status` is the replica's, None where none was asked."""
+
+    message: Message
+    code: str
+    reason: str
+    status: int | None = None
+    attempts: int = 0
+
+
+class Publisher:
+    """Writes for one stream. Every call raises BrokerError where the topic itself is in trouble."""
+
+    def __init__(self, broker: Broker, stream: Stream) -> None:
+        self._broker = broker
+        self._stream = stream
+        self.serving = stream.serving
+
+    def prepare(self) -> None:
+        """Make the topic of dead letters, a topic of the project as the input topic is. One that is another
+        project's gets nothing.
+        """
+        found = Topic.objects.filter(name=self._stream.input_topic).first()
+        if found is None:
+            raise BrokerError("NoSuchTopic", f"There is no topic {self._stream.input_topic} any more.")
+        dead, _ = Topic.objects.get_or_create(
+            name=self._stream.dead_topic,
+            defaults={"project": found.project, "replication": found.replication},
+        )
+        if dead.project_id != found.project_id or dead.is_deleted:
+            raise BrokerError(
+                "DeadTopicTaken",
+                f"The requests of {found} that cannot be answered would go to {dead}, which is another project's or "
+                "about to be deleted; choose another input topic, or wait until it is gone.",
+            )
+        self._broker.create(dead.name, partitions=dead.partitions, replication=dead.replication)
+        Topic.objects.filter(pk=dead.pk).exclude(state=Topic.State.READY).update(
+            state=Topic.State.READY, problem=""
+        )
+
+    def answers(self, answers: Sequence[Answer]) -> list[Letter]:
+        """Write them; returned are those that the topic does not take, being too large."""
+        if not self._stream.output_topic or not answers:
+            return []
+        keys = [each.message.key for each in answers]
+        try:
+            self._broker.publish(self._stream.output_topic, [each.value for each in answers], keys=keys)
+        except BrokerError as error:
+            if error.code != TOO_LARGE:
+                raise
+            if len(answers) > 1:
+                return [letter for each in answers for letter in self.answers([each])]
+            (only,) = answers
+            return [
+                Letter(
+                    only.message, "AnswerTooLarge", f"It was answered, but {error.reason}", 200, only.attempts
+                )
+            ]
+        return []
+
+    def put_aside(self, letters: Sequence[Letter]) -> None:
+        """Into the topic of dead letters, and where the input topic's page shows them."""
+        if not letters:
+            return
+        first = letters[0]
+        log.warning(
+            "%s of %s: put aside, the first at %s:%d: %s",
+            "1 request" if len(letters) == 1 else f"{len(letters)} requests",
+            first.message.topic,
+            first.message.partition,
+            first.message.offset,
+            first.reason,
+        )
+        self._write(letters)
+        self._keep(letters)
+
+    def _write(self, letters: Sequence[Letter]) -> None:
+        values = [writing.dead(each.message, **self._said(each)) for each in letters]
+        keys = [each.message.key for each in letters]
+        try:
+            self._broker.publish(self._stream.dead_topic, values, keys=keys)
+        except BrokerError as error:
+            if error.code != TOO_LARGE:
+                raise
+            if len(letters) > 1:
+                for each in letters:
+                    self._write([each])
+                return
+            (only,) = letters
+            short = writing.dead_in_short(only.message, **self._said(only))
+            self._broker.publish(self._stream.dead_topic, [short], keys=keys)
+
+    def _said(self, letter: Letter) -> dict[str, Any]:
+        return {
+            "code": letter.code,
+            "reason": letter.reason,
+            "status": letter.status,
+            "attempts": letter.attempts,
+            "serving": self._stream.serving,
+        }
+
+    def _keep(self, letters: Sequence[Letter]) -> None:
+        topic = Topic.objects.filter(name=self._stream.input_topic).first()
+        if topic is None:
+            return
+        rows = [
+            DeadLetter(
+                topic=topic,
+                partition=each.message.partition,
+                offset=each.message.offset,
+                reason=each.reason.replace("\0", "\ufffd"),
+                value=value[: writing.KEPT_BYTES],
+                size=len(value),
+            )
+            for each in letters
+            for value in [each.message.value or each.message.skipped]
+        ]
+        DeadLetter.objects.bulk_create(rows, ignore_conflicts=True)
+        oldest = DeadLetter.objects.filter(topic=topic).order_by("-id").values_list("id", flat=True)
+        if beyond := oldest[KEPT_LETTERS : KEPT_LETTERS + 1].first():
+            DeadLetter.objects.filter(topic=topic, id__lte=beyond).delete()
