@@ -6,6 +6,7 @@ topic of a Kafka of its own (tests/setup.sh fetches it), and prints records a se
 """
 
 import argparse
+import json
 import os
 import random
 import statistics
@@ -39,7 +40,9 @@ SELECT 'request-' || n, (%(servings)s::bigint[])[CASE WHEN n %% 10 < 7 THEN 1 WH
     jsonb_build_object(
         'in', jsonb_build_object('sepal_length', jsonb_build_array(a), 'sepal_width', jsonb_build_array(b),
             'color', jsonb_build_array(color), 'weight', jsonb_build_array(w)),
-        'out', jsonb_build_object('', jsonb_build_array(kind))
+        'out', jsonb_build_object('', jsonb_build_array(kind)),
+        'bins', jsonb_build_object('in', jsonb_build_object(
+            'sepal_length', of_a.bins, 'sepal_width', of_b.bins, 'weight', of_w.bins))
     ),
     CASE WHEN n %% 211 = 0 THEN 'ValueError: it broke' ELSE '' END,
     CASE WHEN n %% 100000 = 0 THEN 'key-rare' ELSE 'key-' || n %% 5 END, 100
@@ -50,6 +53,7 @@ FROM (
         (ARRAY['setosa', 'versicolor', 'virginica'])[1 + n %% 3] AS kind
     FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n
 ) AS rows
+JOIN bins AS of_a ON of_a.number = a JOIN bins AS of_b ON of_b.number = b JOIN bins AS of_w ON of_w.number = w
 """
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("the newest", {}),
@@ -127,6 +131,7 @@ def fill(total: int) -> Any:
     began, step = time.monotonic(), 50_000
     common = {"servings": [each.pk for each in servings], "total": total, "start": start}
     with connection.cursor() as cursor:
+        note_bins(cursor)
         cursor.execute("SELECT setseed(0.5)")
         for first in range(1, total + 1, step):
             cursor.execute(FILL, common | {"first": first, "last": min(total, first + step - 1)})
@@ -140,6 +145,17 @@ def fill(total: int) -> Any:
     )
     print(f"{'page':34}{'best ms':>9}{'median':>9}  calls")
     return servings[0]
+
+
+def note_bins(cursor: Any) -> None:
+    """The bins of all numbers that are drawn."""
+    from serving.records import bins
+
+    cursor.execute("CREATE TEMPORARY TABLE bins (number numeric PRIMARY KEY, bins jsonb)")
+    numbers = [number / 1000 for number in range(50_001)] + [99.5]
+    rows = ((number, json.dumps(bins.of_column([number]))) for number in numbers)
+    cursor.executemany("INSERT INTO bins VALUES (%s, %s)", rows)
+    cursor.execute("ANALYZE bins")
 
 
 def ask(serving: Any, title: str, filters: dict[str, Any]) -> float:

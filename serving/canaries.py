@@ -10,6 +10,7 @@ from django.db import transaction
 
 from accounts.access import Access
 from serving import queries, services, settings, wishes, work
+from serving.drafting import streaming
 from serving.errors import NoCanary, ServingError
 from serving.models import Revision, Serving
 
@@ -78,6 +79,7 @@ def promote(*, access: Access, serving: Serving) -> Serving:
             f"The canary, revision {canary.number}, has failed: {serving.canary_failure['reason']} "
             "Withdraw it, or stop and start the serving to try it again."
         )
+    streaming.check_again(serving, canary)
     now = settings.of(serving).replicas
     wishes.want(serving, canary, scale=now if now > canary.replicas else None, **_NO_CANARY)
     wishes.tell(

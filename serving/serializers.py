@@ -227,7 +227,18 @@ class ServingSerializer(serializers.ModelSerializer[Serving]):
         return {**settings, **shown}
 
 
+class LogCountsSerializer(serializers.Serializer[Any]):
+    """What became of a replica's inference records: sent, spilled and dropped so far, and waiting now."""
+
+    sent = serializers.IntegerField(default=0)
+    spilled = serializers.IntegerField(default=0)
+    dropped = serializers.IntegerField(default=0)
+    waiting = serializers.IntegerField(default=0)
+
+
 class ReplicaSerializer(serializers.ModelSerializer[Replica]):
+    log_counts = LogCountsSerializer()
+
     class Meta:
         model = Replica
         fields = [
@@ -241,6 +252,7 @@ class ReplicaSerializer(serializers.ModelSerializer[Replica]):
             "address",
             "place",
             "complaint",
+            "log_counts",
             "exit",
             "started_at",
             "ready_at",

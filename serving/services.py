@@ -117,6 +117,7 @@ def roll_back(*, access: Access, serving: Serving, number: int) -> Serving:
     earlier = serving.revisions.filter(number=number).first()
     if earlier is None:
         raise NoSuchServing(f"{serving} has no revision {number}.")
+    drafting.streaming.check_again(serving, earlier)
     copy = Revision(**{name: getattr(earlier, name) for name in settings.SNAPSHOT})
     copy.overridden_by = earlier.overridden_by
     left = _leave_alias(copy)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -51,7 +52,7 @@ def running(*options: str) -> Iterator[str]:
             eventually(answers, seconds=SECONDS_TO_START, what="an answer of PostgreSQL")
             yield f"postgres://hopyard@127.0.0.1:{port}/postgres"
         finally:
-            server.terminate()
+            server.send_signal(signal.SIGINT)  # at once, whoever is connected still
             server.wait(SECONDS_TO_START)
 
 

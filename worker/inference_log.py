@@ -1,5 +1,7 @@
 """What a replica is told of its inference log: which calls to record, and where the records go."""
 
+import hashlib
+import hmac
 import json
 
 from django.conf import settings
@@ -23,7 +25,15 @@ def variables(serving: Serving, revision: Revision) -> dict[str, str]:
         "HOPYARD_REDACTION": json.dumps(revision.redaction),
         "HOPYARD_EVENTS_URL": revision.events_url,
     }
+    if revision.redaction:
+        told["HOPYARD_REDACTION_SALT"] = _salt(serving)
     return told | (_topic(revision) | _place(revision) if revision.topic else {})
+
+
+def _salt(serving: Serving) -> str:
+    """Of its own, and secret: who guesses what was hashed cannot try it without. It stays while SECRET_KEY does."""
+    what = f"hopyard redaction {serving.pk}"
+    return hmac.new(settings.SECRET_KEY.encode(), what.encode(), hashlib.sha256).hexdigest()
 
 
 def _topic(revision: Revision) -> dict[str, str]:
@@ -47,6 +57,6 @@ def _place(revision: Revision) -> dict[str, str]:
         told["HOPYARD_KAFKA_OPTIONS"] = json.dumps(settings.KAFKA_OPTIONS)
     if is_local:
         told["HOPYARD_TOPIC_DIR"] = str(settings.TOPIC_DIR)
-        if installed.has_kafka():  # whose consumer sends on what a replica leaves there
+        if installed.has_kafka():  # topics in folders are on the same disk, and full when it is
             told["HOPYARD_SPILL_DIR"] = str(settings.OUTBOX_DIR)
     return told

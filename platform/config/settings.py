@@ -232,6 +232,7 @@ PREDICTORS_DIR = DATA_DIR / "predictors"
 KAFKA_BROKERS = env.words("KAFKA_BROKERS", "")  # host:port; empty: topics are folders in TOPIC_DIR
 KAFKA_REPLICA_BROKERS = env.words("KAFKA_REPLICA_BROKERS", "")  # for containers; empty: through the platform
 KAFKA_OPTIONS = kafka_options.read(env)  # librdkafka's, such as security.protocol=SASL_SSL
+KAFKA_EXISTING = env.words("KAFKA_EXISTING", "")  # such as sales.*: topics made elsewhere that projects may take
 TOPIC_DIR = DATA_DIR / "topics"
 OUTBOX_DIR = DATA_DIR / "outbox"  # what waits to be sent to Kafka
 TOPIC_DIR.mkdir(mode=0o700, exist_ok=True)
@@ -251,9 +252,8 @@ HOST_PATHS = env.pairs("HOST_PATHS", "")  # where our folders lie for the engine
 START_DIR = DATA_DIR / "starts"
 BASE_IMAGE = env.text("BASE_IMAGE", "python:{version}-slim")
 IMAGE_REGISTRY = env.text("IMAGE_REGISTRY", "").rstrip("/")  # where the nodes of a Swarm find images
-SWARM_NETWORK = env.choice(
-    "SWARM_NETWORK", "published", ["published", "attached"]
-)  # how replicas are reached
+# how replicas are reached
+SWARM_NETWORK = env.choice("SWARM_NETWORK", "published", ["published", "attached"])
 SWARM_CONSTRAINTS = env.words("SWARM_CONSTRAINTS", "")  # such as node.labels.models==yes
 REPLICA_NETWORK = env.text("REPLICA_NETWORK", "hopyard-replicas")
 EGRESS_NETWORK = env.text("EGRESS_NETWORK", "hopyard-egress")

@@ -4,12 +4,13 @@ from django.db.models import QuerySet
 
 from accounts.models import Project
 from serving.errors import ServingError
-from serving.models import Serving, Topic
+from serving.models import Revision, Serving, Topic
 from serving.settings import Settings
 from serving.streaming import dead_topic
-from serving.topics import schemas
+from serving.topics import queries, schemas
 
 LONGEST_NAME = 249
+TOPICS = ("input_topic", "output_topic")
 RECORDS = frozenset({schemas.SUBJECT, schemas.MLRUN})
 
 
@@ -29,6 +30,17 @@ def check(project: Project, wanted: Settings) -> None:
     if answered:
         _check_topic(project, answered, "output_topic")
         _check_way(project, wanted)
+
+
+def check_again(serving: Serving, revision: Revision) -> None:
+    """As `check`, of a revision that was allowed once, before it becomes the current one. Raises NoSuchTopic too."""
+    topics = {name: getattr(revision, name) for name in TOPICS}
+    for name in filter(None, topics.values()):
+        queries.topic(serving.project, name)
+    try:
+        check(serving.project, Settings(name=serving.name, script=revision.script_path, **topics))
+    except ServingError as error:
+        raise ServingError(f"Revision {revision.number} cannot become the current one: {error}") from None
 
 
 def _check_topic(project: Project, name: str, field: str) -> None:

@@ -11,7 +11,8 @@ class Topic(models.Model):
 
     `subject` says what its messages are: `inferenceschema` with a `schema_version`, `mlrunrecord`, a subject of the
     project's own with its `schema`, or empty for messages of any form. `state` and `problem` are how its making goes;
-    `is_deleted` is the wish that it and its messages go.
+    `is_deleted` is the wish that it and its messages go. `is_ours` says that this installation made it in the broker, or
+    was about to: one that was there before stays there.
 
     `described` is what the broker last said: {"partitions": [{"id": text, "first": int, "next": int, "bytes": int,
     "replicas": int, "in_sync": int}], "bytes": int, "messages": int}, and `consumed` how its records went into the
@@ -33,6 +34,7 @@ class Topic(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
     problem = models.TextField(blank=True)
     is_deleted = models.BooleanField(default=False)
+    is_ours = models.BooleanField(default=False)
     described = models.JSONField(default=dict)
     described_at = models.DateTimeField(null=True)
     consumed = models.JSONField(default=dict)
@@ -44,6 +46,11 @@ class Topic(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def stays(self) -> bool:
+        """Whether the broker keeps it with its messages when it is deleted here."""
+        return self.state == self.State.READY and not self.is_ours
 
 
 class DeadLetter(models.Model):

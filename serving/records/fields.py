@@ -40,13 +40,16 @@ def columns(body: str) -> Columns:
 
 
 def _add(found: Columns, name: str, value: Any) -> None:
-    name = _text(name)
-    if name not in found:
-        if len(found) >= MOST_NAMES:
+    column = found.get(name)
+    if column is None:
+        name = _text(name)
+        if name not in found and len(found) >= MOST_NAMES:
             return
-        found[name] = []
-    if len(found[name]) < MOST_ROWS:
-        found[name].append(_value(value))
+        column = found.setdefault(name, [])
+    if len(column) < MOST_ROWS:
+        kind = type(value)
+        is_plain = kind is int and -LARGEST_NUMBER < value < LARGEST_NUMBER
+        column.append(value if is_plain or kind is bool else _value(value))
 
 
 def _values(said: Any) -> Iterator[tuple[str, Any]]:
@@ -182,4 +185,6 @@ def _value(value: Any) -> Value:
 
 
 def _text(value: str) -> str:
+    if len(value) <= MOST_CHARACTERS and value.isascii() and "\0" not in value:
+        return value
     return value[:MOST_CHARACTERS].encode(errors="replace").decode().replace("\0", "\ufffd")

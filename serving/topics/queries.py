@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import F, Q, QuerySet
 
 from accounts.models import Project
+from serving import streaming
 from serving.models import DeadLetter, Serving, Topic
 from serving.topics import schemas
 from serving.topics.errors import NoSuchTopic
@@ -16,6 +17,7 @@ from serving.topics.errors import NoSuchTopic
 LOG = "log"
 INPUT = "input"
 OUTPUT = "output"
+DEAD = "dead-letters"
 COLUMNS = {"topic": LOG, "input_topic": INPUT, "output_topic": OUTPUT}
 LATEST = "latest"
 RECORDS = (schemas.SUBJECT, schemas.MLRUN)
@@ -24,7 +26,9 @@ RECORDS = (schemas.SUBJECT, schemas.MLRUN)
 
 @dataclass(frozen=True)
 class Use:
-    """A serving that has a topic in its current revision or its canary: as log, input or output."""
+    """A serving that has a topic in its current revision or its canary: as log, input or output, or for the requests of
+    its input that cannot be answered.
+    """
 
     serving: str
     role: str
@@ -86,12 +90,20 @@ def uses(project: Project, names: Collection[str]) -> dict[str, list[Use]]:
     """Who uses each of these topics, by the topics' names."""
     found: dict[str, list[Use]] = {name: [] for name in names}
     for column, role in COLUMNS.items():
-        for way in ("revision", "canary"):
-            key = f"{way}__{column}"
-            servings = Serving.objects.filter(project=project, is_deleted=False, **{f"{key}__in": names})
-            for name, serving in servings.values_list(F(key), "name"):
-                found[name].append(Use(serving, role))
+        for name, serving in _named(project, column, names):
+            found[name].append(Use(serving, role))
+    asked = [name.removesuffix(streaming.DEAD) for name in names if name.endswith(streaming.DEAD)]
+    for name, serving in _named(project, "input_topic", asked):
+        found[streaming.dead_topic(name)].append(Use(serving, DEAD))
     return {name: sorted(set(them), key=_by_serving) for name, them in found.items()}
+
+
+def _named(project: Project, column: str, names: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Each of these topics with the name of a serving that has it in this column of a revision."""
+    for way in ("revision", "canary"):
+        key = f"{way}__{column}"
+        servings = Serving.objects.filter(project=project, is_deleted=False, **{f"{key}__in": names})
+        yield from servings.values_list(F(key), "name")
 
 
 def sharers(serving: Serving) -> list[str]:

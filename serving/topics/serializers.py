@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from serving.models import DeadLetter, Topic
 from serving.strict import StrictSerializer
-from serving.topics import showing
+from serving.topics import queries, showing
 from serving.topics.queries import Use
 from serving.topics.services import MOST_MESSAGES
 from serving.topics.wanted import WantedTopic
@@ -59,7 +59,7 @@ class PublishedSerializer(serializers.Serializer[Any]):
 
 class UseSerializer(serializers.Serializer[Use]):
     serving = serializers.CharField()
-    role = serializers.ChoiceField(choices=["log", "input", "output"])
+    role = serializers.ChoiceField(choices=[*queries.COLUMNS.values(), queries.DEAD])
 
 
 class ConsumedSerializer(serializers.Serializer[Any]):

@@ -111,7 +111,11 @@ def publish(request: PageRequest, project: str, topic: str) -> HttpResponse:
 def delete(request: PageRequest, project: str, topic: str) -> HttpResponse:
     found, shown = _load(request, project, topic, needs=Scope.WRITE)
     if request.method == "POST":
-        said = f"{topic} and its messages are being removed."
+        said = (
+            f"{topic} is being forgotten here; Kafka keeps it."
+            if shown.stays
+            else f"{topic} and its messages are being removed."
+        )
         do(request, said, lambda: services.delete(access=found, topic=shown))
         return redirect("topics", project)
     row = Row(shown, queries.uses(found.project, [topic])[topic])

@@ -7,7 +7,7 @@ import pytest
 from accounts.access import Access
 from accounts.models import Project
 from models_registry.models import ModelVersion
-from serving import services
+from serving import canaries, services
 from serving.errors import ServingError
 from serving.models import Revision, Serving, Topic
 from serving.settings import Settings
@@ -126,3 +126,31 @@ def test_the_topic_of_dead_letters_must_be_free(
     long = "x" * 245
     topic(long)
     assert "at most 244 characters" in refusal(input_topic=long)[1]
+
+
+def test_a_roll_back_to_requests_that_another_serving_takes_by_now_is_refused(
+    create: Callable[..., Serving], owner: Access, topic: Callable[..., Topic]
+) -> None:
+    topic("asked")
+    first = create("first", input_topic="asked")
+    services.update(access=owner, serving=first, changes={"input_topic": ""})
+    create("second", input_topic="asked")
+    with pytest.raises(ServingError, match="Revision 1 cannot become the current one: second is asked"):
+        services.roll_back(access=owner, serving=first, number=1)
+    assert first.revisions.count() == 2
+    Serving.objects.filter(name="second").update(is_deleted=True)
+    services.roll_back(access=owner, serving=first, number=1)
+    assert first.revisions.latest("pk").input_topic == "asked"
+
+
+def test_a_canary_is_not_promoted_to_requests_that_another_serving_takes_by_now(
+    create: Callable[..., Serving], owner: Access, topic: Callable[..., Topic]
+) -> None:
+    topic("asked")
+    first = create("first")
+    first = canaries.begin(access=owner, serving=first, changes={"input_topic": "asked"}, percent=10)
+    create("second", input_topic="asked")
+    with pytest.raises(ServingError, match="Revision 2 cannot become the current one: second is asked"):
+        canaries.promote(access=owner, serving=first)
+    Serving.objects.filter(name="second").update(is_deleted=True)
+    assert canaries.promote(access=owner, serving=first).current.input_topic == "asked"

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from serving.models import DeadLetter, InferenceRecord, Serving, Topic
+from serving.models import DeadLetter, Serving, Topic
 from serving.records import fields
 from serving.topics import schemas
 from serving.topics.broker import Message
 from worker.consuming import avro, mlrun
 from worker.consuming.owners import Owners
+from worker.consuming.rows import Row
 from worker.consuming.said import Origin, Reader, Said, Unusable
 
 LARGEST_KEPT = 64 * 1024  # bytes of a message that could not be used
@@ -20,9 +21,9 @@ NO_MESSAGE = "its bytes are no message: they were cut off, or something else wro
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A record and the message it came in."""
+    """A record's row and the message it came in."""
 
-    record: InferenceRecord
+    row: Row
     topic: Topic
     message: Message
 
@@ -86,8 +87,8 @@ def _sort(batch: Batch, owners: Owners, topic: Topic, message: Message, calls: I
         elif serving.is_deleted:
             batch.forgotten[topic.name] += 1
         else:
-            record = _record(serving, owners.revision(serving, call), topic, call)
-            batch.entries.append(Entry(record, topic, message))
+            row = _row(serving, owners.revision(serving, call), topic, call)
+            batch.entries.append(Entry(row, topic, message))
     if problems:
         batch.dead.append(dead_letter(topic, message, f"This message cannot be used: {problems[0]}."))
 
@@ -99,8 +100,8 @@ def _whose(topic: Topic, call: Said) -> str:
     return f"it is of a serving number {call.serving}, which {topic.project.name} has not"
 
 
-def _record(serving: Serving, revision: int, topic: Topic, call: Said) -> InferenceRecord:
-    return InferenceRecord(
+def _row(serving: Serving, revision: int, topic: Topic, call: Said) -> Row:
+    return Row(
         serving_id=serving.pk,
         topic=topic.name,
         request_id=call.request_id,

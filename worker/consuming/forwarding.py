@@ -1,4 +1,5 @@
-"""Sends to Kafka what waits for it in files: what the web was given, and what replicas left behind.
+"""Sends on what waits in files: for Kafka, what the web was given and what replicas left behind; without it, what is left
+of a time with it.
 
 `OUTBOX_DIR/<topic>/*.log` are such files. That of a replica is locked for as long as it lives, which sends it itself.
 One forwarder works at a time; another one waits for its lock. What a death comes between is sent twice, which changes
@@ -52,7 +53,7 @@ def run(is_over: threading.Event) -> None:
                 was_away = False
             except (BrokerError, DatabaseError, InterfaceError, OSError) as error:
                 if not was_away:
-                    log.warning("What waits for Kafka is kept in files: %s", str(error).strip())
+                    log.warning("What waits in files is kept there: %s", str(error).strip())
                 was_away = True
                 connection.close()
 
@@ -66,6 +67,8 @@ def forward(broker: Broker) -> int:
     sent, trouble = 0, None
     for topic in topics:
         try:
+            if not installed.has_kafka():
+                broker.create(topic.name, partitions=1, replication=1)  # Kafka had it so far
             for path in folders.files(waiting[topic.name]):
                 sent += _Waiting(broker, topic, path).send()
         except BrokerAway:

@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 DAY = timedelta(days=1)
+EPOCH = datetime.fromtimestamp(0, UTC)
 LARGEST_BODY = 1024 * 1024  # characters; of a longer one the size and the digest are kept
 LARGEST_ERROR = 8 * 1024
 MOST_SECONDS = 10 * 365 * 86_400
@@ -21,8 +22,7 @@ class Unusable(Exception):
     """The message is no record; the text says why, to follow on "This message cannot be used: "."""
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(NamedTuple):
     """A body, or where it is empty the size and digest of what was not kept."""
 
     text: str = ""
@@ -30,8 +30,7 @@ class Body:
     sha256: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """One call; `serving` is the number that the writer says, None where it names `function` instead, MLRun's name
     of a serving, or nothing.
     """
@@ -58,7 +57,7 @@ class Said:
     sampling_percent: float = 100.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Origin:
     """Where a message was found: its `place` names the records that bring no name of their own."""
 
@@ -78,6 +77,8 @@ def text(value: Any, most: int) -> str:
     """As the database takes it: no NUL, no half a character, not too long."""
     if not isinstance(value, str):
         raise Unusable(f"{_shown(value)} stands where a text belongs")
+    if len(value) <= most and value.isascii() and "\0" not in value:
+        return value
     return value[:most].encode(errors="replace").decode().replace("\0", "\ufffd")
 
 
@@ -98,9 +99,7 @@ def moment(milliseconds: Any, micros: Any, now: datetime) -> datetime:
     if not isinstance(milliseconds, int) or not 0 <= milliseconds < 1 << 48:
         raise Unusable(f"its time is {_shown(milliseconds)}, which is no time in epoch milliseconds")
     beyond = whole("microseconds", micros, most=999)
-    return not_ahead(
-        datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds, microseconds=beyond), now
-    )
+    return not_ahead(EPOCH + timedelta(milliseconds=milliseconds, microseconds=beyond), now)
 
 
 def not_ahead(found: datetime, now: datetime) -> datetime:

@@ -22,7 +22,7 @@ def store(batch: Batch, *, finish: Callable[[], None]) -> int:
 
     Raises DatabaseError if the database cannot be used now: the batch may then be stored again.
     """
-    partitions.ensure({entry.record.requested_at.date() for entry in batch.entries})
+    partitions.ensure({entry.row.requested_at.date() for entry in batch.entries})
     try:
         return _store(batch, finish)
     except (DatabaseError, *REFUSED) as error:
@@ -43,7 +43,7 @@ def is_refusal(error: Exception) -> bool:
 
 def _store(batch: Batch, finish: Callable[[], None]) -> int:
     with transaction.atomic():
-        new = rows.insert([entry.record for entry in batch.entries])
+        new = rows.insert([entry.row for entry in batch.entries])
         _keep(batch.dead)
         counting.add(_counts(batch, new))
         finish()

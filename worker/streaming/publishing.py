@@ -9,6 +9,7 @@ from serving.models import DeadLetter, Topic
 from serving.topics.broker import Broker, BrokerError, Message
 from worker.streaming import writing
 from worker.streaming.wanted import Stream
+from worker.topics import making
 
 KEPT_LETTERS = 1000
 TOO_LARGE = "MessageTooLarge"
@@ -61,7 +62,7 @@ class Publisher:
                 f"The requests of {found} that cannot be answered would go to {dead}, which is another project's or "
                 "about to be deleted; choose another input topic, or wait until it is gone.",
             )
-        self._broker.create(dead.name, partitions=dead.partitions, replication=dead.replication)
+        making.bring_about(dead, self._broker)
         Topic.objects.filter(pk=dead.pk).exclude(state=Topic.State.READY).update(
             state=Topic.State.READY, problem=""
         )

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from fnmatch import fnmatchcase
 
 from django.conf import settings
 from django.db.models import Q, QuerySet
@@ -14,6 +15,10 @@ from worker.topics import installed
 log = logging.getLogger(__name__)
 
 STILL_WRITTEN = "Waiting for the replicas of a deleted serving to end; then the topic is removed."
+NOT_OURS = (
+    "Kafka has a topic {0} already that was not made here, and its messages may be somebody else's. Choose another name; "
+    "or ask the administrator to name it in HOPYARD_KAFKA_EXISTING."
+)
 
 
 def make(topic_id: int) -> None:
@@ -52,9 +57,34 @@ def _bring(topics: list[Topic]) -> None:
         broker.close()
 
 
+def bring_about(topic: Topic, broker: Broker) -> bool:
+    """Have the broker have it; return whether it is ours. Raises BrokerError.
+
+    One that Kafka has already is taken only where the administrator allows it: it may be of anybody who uses that
+    Kafka. Ours are marked before they are made, so that one whose making was interrupted is known again.
+    """
+    if installed.has_kafka() and broker.describe([topic.name]) and not _is_marked(topic):
+        if any(fnmatchcase(topic.name, pattern) for pattern in settings.KAFKA_EXISTING):
+            return False
+        raise BrokerError("TopicIsNotOurs", NOT_OURS.format(topic))
+    is_new = Topic.objects.filter(pk=topic.pk, is_ours=False).update(is_ours=True)
+    try:
+        broker.create(topic.name, partitions=topic.partitions, replication=topic.replication)
+    except BrokerError as error:
+        if is_new and not isinstance(error, BrokerAway):  # which may have made it nevertheless
+            Topic.objects.filter(pk=topic.pk).update(is_ours=False)
+        raise
+    return True
+
+
+def _is_marked(topic: Topic) -> bool:
+    """As it is now: to be asked after Kafka, since who makes a topic marks it first."""
+    return Topic.objects.filter(pk=topic.pk, is_ours=True).exists()
+
+
 def _make(topic: Topic, broker: Broker) -> None:
-    broker.create(topic.name, partitions=topic.partitions, replication=topic.replication)
-    if not Topic.objects.filter(name=topic.name).exists():
+    is_ours = bring_about(topic, broker)
+    if is_ours and not Topic.objects.filter(name=topic.name).exists():
         broker.delete(topic.name)  # somebody else removed it meanwhile
         return
     _note(topic, Topic.State.READY, "")
@@ -64,7 +94,8 @@ def _remove(topic: Topic, broker: Broker) -> None:
     if _is_written(topic):
         _note(topic, topic.state, STILL_WRITTEN)
         return
-    broker.delete(topic.name)
+    if _is_marked(topic) or not installed.has_kafka():
+        broker.delete(topic.name)
     shutil.rmtree(settings.OUTBOX_DIR / topic.name, ignore_errors=True)
     TopicOffset.objects.filter(path__startswith=f"{topic.name}/").delete()
     Topic.objects.filter(pk=topic.pk, is_deleted=True).delete()

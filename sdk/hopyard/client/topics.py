@@ -20,7 +20,7 @@ MOST_MESSAGES = 1_000
 
 @dataclass(frozen=True)
 class TopicUse:
-    """A serving that has the topic now; `role` is log, input or output."""
+    """A serving that has the topic now; `role` is log, input, output or dead-letters."""
 
     serving: str
     role: str = "log"

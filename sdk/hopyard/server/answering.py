@@ -217,6 +217,12 @@ class Answering:
             kind, tail = ("gauge", "") if name == "waiting" else ("counter", "_total")
             about = f"Inference records {name}."
             self.metrics.watch(f"hopyard_inference_log_{name}{tail}", kind, about, count(name))
+        self.metrics.watch(
+            "hopyard_inference_log_events_dropped_total",
+            "counter",
+            "CloudEvents of calls that no collector has got.",
+            lambda: records.events_dropped if records is not None else 0,
+        )
 
 
 def inference_log(settings: Config, *, writer: str) -> InferenceLog | None:

@@ -141,6 +141,7 @@ class Config:
         tuple[dict[str, Any], ...],
         Setting("JSON list of rules for what is taken out of bodies that are logged", texts.json_objects),
     ] = ()
+    redaction_salt: Annotated[str, Setting("secret that goes before what redaction hashes")] = ""
     events_url: Annotated[str, Setting("where CloudEvents of every call are sent", texts.url)] = ""
     serving_id: Annotated[int, Setting("number of the serving", texts.number)] = 0
     registered_model: Annotated[str, Setting("name of the model served", env="MODEL_NAME")] = ""

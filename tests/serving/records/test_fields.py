@@ -78,4 +78,5 @@ def test_any_json_gives_bounded_values_that_a_database_takes(body: Any) -> None:
         assert len(name) <= 100
         assert len(values) <= 32
         assert all(not isinstance(each, str) or len(each) <= 100 for each in values)
-    assert "\\u0000" not in json.dumps(found, allow_nan=False)
+        assert not any("\0" in text for text in [name, *values] if isinstance(text, str))
+    assert json.loads(json.dumps(found, allow_nan=False)) == found

@@ -211,6 +211,20 @@ def test_a_topic_in_use_names_its_servings_and_is_not_deleted(
         assert api.delete(f"{TOPICS}{name}/").status_code == 204
 
 
+def test_the_topic_of_dead_letters_is_in_use_while_its_requests_are_taken(
+    api: APIClient, serving_with_three: dict[str, str]
+) -> None:
+    for name in ("asked-dead", "answered-dead"):
+        post(api, name=name)
+    shown = api.get(f"{TOPICS}asked-dead/").json()
+    assert shown["servings"] == [{"serving": "iris", "role": "dead-letters"}]
+    answer = api.delete(f"{TOPICS}asked-dead/")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "topic_in_use")
+    assert api.delete(f"{TOPICS}answered-dead/").status_code == 204, "nobody takes requests from answered"
+    assert api.delete(f"{PROJECT}servings/iris/").status_code == 204
+    assert api.delete(f"{TOPICS}asked-dead/").status_code == 204
+
+
 def test_a_topic_of_a_canary_is_in_use(api: APIClient, serving_with_three: dict[str, str]) -> None:
     post(api, name="trial", subject="inferenceschema")
     canary = {"percent": 10, "topic": "trial"}

@@ -11,6 +11,7 @@ from accounts.models import Project
 from serving import services
 from serving.models import Replica, Serving, Topic
 from serving.states import ReplicaState, Status
+from serving.topics.broker import Broker, BrokerAway
 from tests.broker import Kafka, kafka  # noqa: F401 - a fixture
 from tests.ports import free_port
 from tests.waiting import eventually
@@ -18,6 +19,7 @@ from tests.worker.conftest import take_steps
 from worker import preparation
 from worker.deployers.base import Deployer
 from worker.topics import installed, making
+from worker.topics.kafka import KafkaBroker
 
 State = Topic.State
 
@@ -94,6 +96,85 @@ def test_a_deleted_topic_goes_from_the_broker_and_then_from_here(
     broker = installed.broker()
     assert broker.describe([topic.name]) == {}
     broker.close()
+
+
+@pytest.fixture
+def broker(use: Callable[..., Topic]) -> Iterator[Broker]:
+    found = installed.broker()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def foreign(use: Callable[..., Topic], project: Project, broker: Broker) -> Iterator[Topic]:
+    """Registered here, and made by somebody else before, with a message."""
+    topic = use(project)
+    broker.create(topic.name, partitions=1, replication=1)
+    broker.publish(topic.name, [b"secret"])
+    yield topic
+    broker.delete(topic.name)
+
+
+def removed(topic: Topic) -> bool:
+    Topic.objects.filter(pk=topic.pk).update(is_deleted=True)
+    making.make(topic.pk)
+    return not Topic.objects.filter(pk=topic.pk).exists()
+
+
+def test_a_topic_that_somebody_else_made_in_kafka_is_refused_and_stays(
+    foreign: Topic, broker: Broker, settings: LazySettings
+) -> None:
+    settings.KAFKA_EXISTING = ["sales.*"]
+    making.make(foreign.pk)
+    assert now(foreign).state == State.FAILED
+    assert foreign.problem == making.NOT_OURS.format(foreign.name)
+    assert "HOPYARD_KAFKA_EXISTING" in foreign.problem
+    assert removed(foreign)
+    assert [each.value for each in broker.peek(foreign.name, most=5)] == [b"secret"]
+
+
+def test_a_topic_that_the_administrator_names_is_taken_and_stays_when_it_is_deleted_here(
+    foreign: Topic, broker: Broker, settings: LazySettings
+) -> None:
+    making.make(foreign.pk)
+    settings.KAFKA_EXISTING = ["sales.*", f"{foreign.name[:-3]}*"]
+    making.make_all()
+    assert (now(foreign).state, foreign.problem, foreign.stays) == (State.READY, "", True)
+    assert removed(foreign)
+    assert [each.value for each in broker.peek(foreign.name, most=5)] == [b"secret"]
+
+
+def test_a_topic_whose_making_was_interrupted_is_ours_still(
+    use: Callable[..., Topic], project: Project, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = use(project)
+    create = KafkaBroker.create
+
+    def interrupted(self: KafkaBroker, name: str, *, partitions: int, replication: int) -> None:
+        create(self, name, partitions=partitions, replication=replication)
+        raise BrokerAway("BrokerAway", "It left before it answered.")
+
+    monkeypatch.setattr(KafkaBroker, "create", interrupted)
+    making.make(topic.pk)
+    assert now(topic).state == State.WAITING
+    monkeypatch.undo()
+    making.make(topic.pk)
+    assert (now(topic).state, topic.stays) == (State.READY, False)
+    assert removed(topic)
+    assert broker.describe([topic.name]) == {}
+
+
+def test_what_kafka_refused_to_make_is_not_taken_for_ours_later(
+    use: Callable[..., Topic], project: Project, broker: Broker
+) -> None:
+    topic = use(project, replication=3)
+    making.make(topic.pk)
+    broker.create(topic.name, partitions=1, replication=1)  # somebody else
+    making.make(topic.pk)
+    assert now(topic).problem == making.NOT_OURS.format(topic.name)
+    assert removed(topic)
+    assert topic.name in broker.describe([topic.name])
+    broker.delete(topic.name)
 
 
 def test_a_topic_goes_when_the_last_replica_that_writes_to_it_has_ended(

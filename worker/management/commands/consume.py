@@ -8,7 +8,6 @@ from django.core.management.base import BaseCommand
 
 from worker import log_keeper
 from worker.consuming import consumer, forwarding
-from worker.topics import installed
 
 
 class Command(BaseCommand):
@@ -20,6 +19,5 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: is_over.set())
         if log_keeper.is_needed():
             threading.Thread(target=log_keeper.run, args=[is_over], name="log keeper", daemon=True).start()
-        if installed.has_kafka():
-            threading.Thread(target=forwarding.run, args=[is_over], name="forwarder", daemon=True).start()
+        threading.Thread(target=forwarding.run, args=[is_over], name="forwarder", daemon=True).start()
         consumer.run(is_over)

@@ -9,7 +9,8 @@ other process has. Then `(number, [record, ...])`, where a record is a tuple as 
 
 From the shipper `("took", number)`, once every record of the batch is out of its hands: the sink has it, the spill has
 it, or it was dropped and counted; in any order. And `("counts", {"sent", "spilled", "dropped", "waiting"})` when they
-have changed, at most once a second, and at its end; since its start, except `waiting`: what is in the spill now.
+have changed, at most once a second, and at its end; since its start, except `waiting`: what is in the spill now. With a
+collector of CloudEvents, `events_dropped` is among them.
 
 Batches that were not acknowledged are sent again to the next shipper where one died, so records arrive at least once.
 The end of the input means that the server stops, or is gone: the shipper reads what is left, has `drain_seconds` to

@@ -6,6 +6,7 @@ frame on a socket. What the shipper does not take is kept within bounds, and bey
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import fields
@@ -21,6 +22,7 @@ from hopyard.server.inference_log.records import LARGEST_BODY, Message, Record
 from hopyard.server.inference_log.window import Window
 
 COUNTS = ("sent", "spilled", "dropped", "waiting")
+LASTING = ("sent", "spilled", "dropped", "events_dropped")  # of what a shipper says; they count on after its end
 BATCH_RECORDS = 100
 BATCH_BYTES = 256 * 1024
 GATHER_SECONDS = 0.05
@@ -57,8 +59,8 @@ class InferenceLog:
         self._keeping: asyncio.Task[None] | None = None
         self._opened = asyncio.Event()
         self._is_closing = False
-        self._said: dict[str, int] = dict.fromkeys(COUNTS, 0)
-        self._before: dict[str, int] = dict.fromkeys(COUNTS, 0)  # of shippers that have ended
+        self._said: Counter[str] = Counter()
+        self._before: Counter[str] = Counter()  # of shippers that have ended
         self._digests = Digests(self._loop, done=self._gather, refused=lambda: self._drop(1))
 
     @property
@@ -68,6 +70,11 @@ class InferenceLog:
         counts["dropped"] += self._dropped
         counts["waiting"] += self._window.records + len(self._records) + len(self._digests)
         return counts
+
+    @property
+    def events_dropped(self) -> int:
+        """CloudEvents that no collector has got."""
+        return self._before["events_dropped"] + self._said["events_dropped"]
 
     def takes(self) -> bool:
         """Whether the next call is in the sample; not to be asked where all are taken."""
@@ -194,13 +201,13 @@ class InferenceLog:
             self._link = None
             self._opened.clear()
         how = await link.reap()
-        for name in ("sent", "spilled", "dropped"):
+        for name in LASTING:
             self._before[name] += self._said[name]
-        self._said = dict.fromkeys(COUNTS, 0)
+        self._said.clear()
         return how
 
     def _tell(self, counts: Mapping[str, int]) -> None:
-        self._said = {name: int(counts.get(name, 0)) for name in COUNTS}
+        self._said = Counter(counts)
 
 
 def _told(settings: Config, writer: str) -> dict[str, Any]:

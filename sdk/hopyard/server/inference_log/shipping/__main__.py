@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hopyard.server import output
 from hopyard.server.inference_log.shipping import making, orders
@@ -16,6 +16,9 @@ from hopyard.server.inference_log.shipping.delivery import Delivery
 from hopyard.server.inference_log.shipping.intake import Intake
 from hopyard.server.inference_log.shipping.orders import Orders
 from hopyard.server.inference_log.shipping.preparing import Preparing
+
+if TYPE_CHECKING:
+    from hopyard.server.inference_log.sinks.events import EventsSink
 
 BUSY_SECONDS, SPILLED_SECONDS, IDLE_SECONDS = 0.01, 0.1, 1.0
 """How long to wait for records: while the sink is about to answer, while there are some in the spill, and else."""
@@ -27,10 +30,13 @@ log = logging.getLogger("hopyard.server.inference_log.shipping")  # our own name
 class Shipper:
     """Takes batches of the server's until there are no more."""
 
-    def __init__(self, intake: Intake, delivery: Delivery, preparing: Preparing) -> None:
+    def __init__(
+        self, intake: Intake, delivery: Delivery, preparing: Preparing, events: "EventsSink | None"
+    ) -> None:
         self._intake = intake
         self._delivery = delivery
         self._preparing = preparing
+        self._events = events
         self._told: dict[str, int] = {}
         self._next_count = 0.0
 
@@ -51,6 +57,8 @@ class Shipper:
             "dropped": counts.dropped,
             "waiting": self._delivery.waiting,
         }
+        if self._events is not None:
+            new["events_dropped"] = self._events.dropped
         if new != self._told:
             self._intake.say(("counts", new))
             self._told = new
@@ -95,7 +103,7 @@ def _ship(intake: Intake, told: Orders) -> None:
         events = making.events(told)
         delivery = Delivery(making.sink(told), spill, taken=lambda number: intake.say(("took", number)))
         preparing = Preparing(told, for_platform=making.posts(told), tell=events.put if events else None)
-        shipper = Shipper(intake, delivery, preparing)
+        shipper = Shipper(intake, delivery, preparing, events)
         with contextlib.closing(intake):
             shipper.run()
             deadline = time.monotonic() + told.drain_seconds

@@ -27,6 +27,7 @@ class Orders:
     inference_logging: str = "ALL"
     sampling_percent: float = 100.0
     redaction: tuple[Mapping[str, Any], ...] = ()
+    redaction_salt: str = ""
     events_url: str = ""
     serving_id: int = 0
     model_name: str = ""
@@ -42,6 +43,11 @@ class Orders:
     def has_topic(self) -> bool:
         """Whether there is a topic and a way to it; without, records are for CloudEvents alone."""
         return bool(self.topic and (self.kafka_brokers or self.control_url or self.topic_dir))
+
+    @property
+    def salt(self) -> str:
+        """What goes before what is hashed; the platform gives one that nobody can guess."""
+        return self.redaction_salt or f"{self.project}/{self.model_name}"
 
     @property
     def origin(self) -> Origin:

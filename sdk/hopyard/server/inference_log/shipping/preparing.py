@@ -22,8 +22,7 @@ class Preparing:
         self, orders: Orders, *, for_platform: bool, tell: Callable[[Told], None] | None = None
     ) -> None:
         self.dropped = 0
-        salt = f"{orders.project}/{orders.model_name}"
-        self._redaction = Redaction.of(orders.redaction, salt)
+        self._redaction = Redaction.of(orders.redaction, orders.salt)
         self._tell = tell
         # Calls are recorded besides MLRun's messages, or without a topic, for the events alone.
         self._has_topic = orders.has_topic
