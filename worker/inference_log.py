@@ -27,7 +27,7 @@ def variables(serving: Serving, revision: Revision) -> dict[str, str]:
     }
     if revision.redaction:
         told["HOPYARD_REDACTION_SALT"] = _salt(serving)
-    return told | (_topic(revision) | _place(revision) if revision.topic else {})
+    return told | (_topic(serving, revision) | _place(revision) if revision.topic else {})
 
 
 def _salt(serving: Serving) -> str:
@@ -36,8 +36,8 @@ def _salt(serving: Serving) -> str:
     return hmac.new(settings.SECRET_KEY.encode(), what.encode(), hashlib.sha256).hexdigest()
 
 
-def _topic(revision: Revision) -> dict[str, str]:
-    found = Topic.objects.filter(name=revision.topic).first()
+def _topic(serving: Serving, revision: Revision) -> dict[str, str]:
+    found = Topic.objects.filter(name=revision.topic, project=serving.project_id).first()
     version = found.schema_version if found else None
     subject = schemas.MLRUN if revision.record_format == RecordFormat.MLRUN else schemas.SUBJECT
     return {

@@ -11,9 +11,9 @@ from django.utils import timezone
 from serving import logs, verdicts
 from serving.models import Replica, Serving, ServingEvent
 from serving.states import Component, ReplicaState, unseen
-from worker import control, deciding, keys, lease, looking, predictors, refusals, specs
+from worker import control, deciding, keys, lease, looking, predictors, refusals, removing, specs
 from worker.deployers.base import Deployer, DeployerError
-from worker.deployers.several import UNREACHABLE, PartlySeen
+from worker.deployers.several import UNREACHABLE
 from worker.failures import Failure
 from worker.gateway import publishing
 from worker.images import wanted
@@ -52,7 +52,7 @@ def step(serving_id: int, deployer: Deployer) -> bool:
 def _step(serving_id: int, deployer: Deployer) -> bool:
     serving = Serving.objects.select_related("project", "created_by", "revision", "canary").get(pk=serving_id)
     if serving.is_deleted:
-        return _remove(serving, deployer)
+        return removing.remove(serving, deployer)
     deployer = looking.concerned(serving, deployer)
     seen = observe(serving, deployer)
     if seen.blindness and serving.wanted_replicas:
@@ -182,20 +182,3 @@ def _tell(serving: Serving, changed: dict[str, Any]) -> None:
         serving=serving, actor="worker", kind="status", status=status, text=reason, detail=detail
     )
     log.info("%s is %s: %s", serving.key, status, reason)
-
-
-def _remove(serving: Serving, deployer: Deployer) -> bool:
-    """An engine that is away keeps a serving from being removed if it ever ran something of it."""
-    publishing.withdraw(serving)
-    try:
-        deployer.remove(serving.key)
-    except PartlySeen as error:
-        if serving.replicas.filter(deployer__in=error.blind).exists():
-            log.warning("%s cannot be removed yet: %s", serving.key, error)
-            return False
-    keys.withdraw(serving)
-    predictors.withdraw(serving)
-    logs.forget(serving.key)
-    refusals.forget(serving)
-    serving.delete()
-    return True

@@ -232,7 +232,7 @@ PREDICTORS_DIR = DATA_DIR / "predictors"
 KAFKA_BROKERS = env.words("KAFKA_BROKERS", "")  # host:port; empty: topics are folders in TOPIC_DIR
 KAFKA_REPLICA_BROKERS = env.words("KAFKA_REPLICA_BROKERS", "")  # for containers; empty: through the platform
 KAFKA_OPTIONS = kafka_options.read(env)  # librdkafka's, such as security.protocol=SASL_SSL
-KAFKA_EXISTING = env.words("KAFKA_EXISTING", "")  # such as sales.*: topics made elsewhere that projects may take
+KAFKA_EXISTING = env.words("KAFKA_EXISTING", "")  # sales.*: made elsewhere, and projects may take them
 TOPIC_DIR = DATA_DIR / "topics"
 OUTBOX_DIR = DATA_DIR / "outbox"  # what waits to be sent to Kafka
 TOPIC_DIR.mkdir(mode=0o700, exist_ok=True)

@@ -50,7 +50,7 @@ class LogFields(forms.Form):
         label="Format of records",
         choices=RecordFormat.choices,
         required=False,
-        help_text="MLRun's is for scripts with a V2ModelServer.",
+        help_text="With MLRun's only scripts with a V2ModelServer record anything.",
     )
     redaction = RulesField(
         label="Leave out of records",

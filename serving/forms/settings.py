@@ -14,7 +14,7 @@ from serving import settings
 from serving.environments import platform_packages
 from serving.forms import choices
 from serving.forms.fields import SettingsFields
-from serving.models import Revision, Serving, serving_name
+from serving.models import RecordFormat, Revision, Serving, serving_name
 from serving.settings import Settings
 
 PACKAGES = ("python", "requirements")
@@ -153,7 +153,12 @@ class ServingForm(SettingsFields):
 
     @property
     def shows_log(self) -> bool:
-        return self._has_news(LOG) or any(self[name].value() for name in ("redaction", "events_url"))
+        is_told = any(self[name].value() for name in ("redaction", "events_url"))
+        return is_told or self.records_as_mlrun or self._has_news(LOG)
+
+    @property
+    def records_as_mlrun(self) -> bool:
+        return bool(self["record_format"].value() == RecordFormat.MLRUN)
 
     @property
     def shows_stream(self) -> bool:

@@ -11,7 +11,8 @@ class InferenceRecord(models.Model):
     Times ending in `_us` are microseconds, null where they were not measured. A body that was not kept is empty; its
     size, and its sha256 if it was too large or no JSON, stand for it. `fields` are the values to filter by:
     {"in": {name: [values]}, "out": {name: [values]}}, the name of an unnamed column being its number and that of an
-    unnamed value empty.
+    unnamed value empty. On PostgreSQL the consumer adds "bins", by which its index finds ranges of numbers
+    (`serving.records.bins`).
 
     On PostgreSQL the table is partitioned by days of `requested_at` (`worker.consuming.partitions`), which is why
     every unique key has it; migration 0007 makes it so, and the index of the values by which `fields` are found.

@@ -11,8 +11,8 @@ class Topic(models.Model):
 
     `subject` says what its messages are: `inferenceschema` with a `schema_version`, `mlrunrecord`, a subject of the
     project's own with its `schema`, or empty for messages of any form. `state` and `problem` are how its making goes;
-    `is_deleted` is the wish that it and its messages go. `is_ours` says that this installation made it in the broker, or
-    was about to: one that was there before stays there.
+    `is_deleted` is the wish that it and its messages go. `is_ours` says that this installation made it in the broker,
+    or was about to: one that was there before stays there.
 
     `described` is what the broker last said: {"partitions": [{"id": text, "first": int, "next": int, "bytes": int,
     "replicas": int, "in_sync": int}], "bytes": int, "messages": int}, and `consumed` how its records went into the

@@ -19,6 +19,7 @@ _NAME = re.compile(
 )
 _OPERATOR = re.compile(r"(>=|<=|!=|==|=|>|<|~)\s*")
 _VALUE = re.compile(rf"(?P<value>{_QUOTED}|.*?)\s*(?P<and>\s+and\s+|$)", re.IGNORECASE | re.DOTALL)
+_BLANKS = re.compile(rf"({_QUOTED})|\s+")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _WORDS: dict[str, Value] = {"true": True, "false": False, "null": None}
 
@@ -51,6 +52,9 @@ def parse(text: str) -> tuple[Condition, ...]:
     """The conditions in `text`, joined by `and`; raises NotUnderstood."""
     if len(text) > MOST_CHARACTERS:
         raise NotUnderstood(f"Conditions may have {MOST_CHARACTERS} characters; these have {len(text)}.")
+    text = _BLANKS.sub(
+        lambda found: found[1] or " ", text
+    )  # so that no expression has long runs to share out
     found: list[Condition] = []
     at, is_more = 0, bool(text.strip())
     while is_more:
@@ -118,7 +122,8 @@ def _unquoted(text: str) -> str:
 
 
 def _plain_name(name: str) -> str:
-    is_plain = name == name.strip() and not re.search(r'[=<>!~"\\]', name) and not name.startswith(SIDES)
+    is_one_line = name == " ".join(name.split())  # blanks outside of quotes count as one
+    is_plain = is_one_line and not re.search(r'[=<>!~"\\]', name) and not name.startswith(SIDES)
     return name if is_plain else json.dumps(name, ensure_ascii=False)
 
 

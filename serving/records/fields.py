@@ -13,6 +13,7 @@ from typing import Any
 MOST_ROWS = 32
 MOST_NAMES = 64
 MOST_CHARACTERS = 100
+NUMBERS = tuple(map(str, range(MOST_NAMES)))
 LARGEST_NUMBER = 2**63
 ROWS = ("instances", "inputs", "dataframe_records", "predictions", "outputs")
 TABLES = ("dataframe_split", *ROWS)
@@ -90,7 +91,10 @@ def _under(said: Any) -> Iterator[tuple[str, Any]]:
 
 def _rows(rows: list[Any]) -> Iterator[tuple[str, Any]]:
     for row in rows[:MOST_ROWS]:
-        yield from _row(row) if isinstance(row, (dict, list)) else [("", row)]
+        if isinstance(row, (dict, list)):
+            yield from _row(row)
+        else:
+            yield "", row
 
 
 def _row(row: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -99,8 +103,8 @@ def _row(row: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         for key, value in _first(row.items()):
             yield from _named(value, f"{name}.{key}" if name else key)
     elif isinstance(row, list):
-        for number, value in enumerate(_flat(row)):
-            yield f"{name}.{number}" if name else str(number), value
+        names = (f"{name}.{number}" for number in NUMBERS) if name else NUMBERS
+        yield from zip(names, _flat(row), strict=False)
     else:
         yield name, row
 
@@ -153,6 +157,8 @@ def _split(said: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _flat(values: list[Any], most: int = MOST_NAMES) -> list[Any]:
     """The first values of nested lists, in order."""
+    if list not in set(map(type, values)):
+        return values[:most]
     found: list[Any] = []
     waiting = [iter(values)]
     while waiting and len(found) < most:

@@ -1,12 +1,13 @@
 """A condition on a call's values as an expression of the database, PostgreSQL or SQLite."""
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, Func, Q
 from django.db.models.sql.compiler import SQLCompiler
 
+from serving.records import bins
 from serving.records.conditions import Condition, Value
 
 Sql = tuple[str, list[Any]]
@@ -55,6 +56,28 @@ class HasValue(Func):
         return sql, [*params, f"$.{self.side}", self.name, *value]
 
 
+class IsInBins(Func):
+    """Whether a number is in one of the bins that can hold what fits, as PostgreSQL's index on the fields says."""
+
+    conditional = True
+    output_field = BooleanField()
+
+    def __init__(self, condition: Condition) -> None:
+        super().__init__("fields")
+        self.condition = condition
+
+    def _constructor_args(self) -> tuple[Any, ...]:
+        return (self.condition,)
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any) -> Sql:
+        column, params = compiler.compile(self.source_expressions[0])
+        asked = self.condition
+        wanted = bins.covering(asked.operator, cast(float, asked.value))
+        places = [f"$.{_json(bins.NAME)}.{_json(side)}.{_json(asked.name)}[*]" for side in asked.sides]
+        path = " || ".join(f"{place} == {number}" for place in places for number in wanted)
+        return f"({column} @@ %s::jsonpath)", [*params, path]
+
+
 def fits(condition: Condition) -> Q:
     """Which records have a value that fits the condition."""
     found = Q()
@@ -62,6 +85,15 @@ def fits(condition: Condition) -> Q:
         for value in _meant(condition):
             found |= Q(HasValue(side, condition.name, condition.operator, value))
     return found
+
+
+def is_indexed(condition: Condition) -> bool:
+    """Whether PostgreSQL finds the few that fit without a look at all others."""
+    return condition.operator == "=" or is_range(condition)
+
+
+def is_range(condition: Condition) -> bool:
+    return condition.operator[0] in "<>" and type(condition.value) in {int, float}
 
 
 def _meant(condition: Condition) -> list[Value]:

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from serving.errors import NoSuchServing, ServingError
 from serving.models import InferenceRecord, Serving
-from serving.records import filters
+from serving.records import filters, matching
 from serving.records.filters import Filters
 from serving.records.words import ALL_TIMES
 
@@ -145,15 +145,22 @@ def _searched(serving: Serving, asked: Filters, *, after: Place | None, size: in
         if len(records) > size or last is None:
             return _cut(records, size)
         if _is_indexed(asked):  # rare, as the first step has shown
-            rest = list(found.filter(last.older)[: size + 1 - len(records)])
-            return _cut(records + rest, size)
+            rest = _by_index(found, asked).filter(last.older)
+            return _cut([*records, *rest[: size + 1 - len(records)]], size)
         if time.monotonic() > deadline:
             return Page(records, last, searched_to=last.requested_at)
         after, step = last, min(step * 2, LARGEST_STEP)
 
 
 def _is_indexed(asked: Filters) -> bool:
-    return connection.vendor == "postgresql" and any(each.operator == "=" for each in asked.where)
+    return connection.vendor == "postgresql" and any(map(matching.is_indexed, asked.where))
+
+
+def _by_index(found: QuerySet[InferenceRecord], asked: Filters) -> QuerySet[InferenceRecord]:
+    """The same calls, where the index is to find what no number rules out."""
+    for condition in filter(matching.is_range, asked.where):
+        found = found.filter(matching.IsInBins(condition))
+    return found
 
 
 def _end_of_step(walked: QuerySet[InferenceRecord], after: Place | None, step: int) -> Place | None:

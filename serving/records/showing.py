@@ -5,12 +5,15 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db.models import QuerySet
+from django.template.defaultfilters import filesizeformat
 
-from serving import addresses, commands
+from serving import addresses, commands, streaming
 from serving.forms.trying import Verb
 from serving.models import InferenceRecord, Replica, Revision, Serving, Topic
 from serving.states import ReplicaState
+from serving.topics import queries
 
 LONGEST_BODY = 100_000
 LONGEST_LINE = 100
@@ -48,6 +51,25 @@ class Log:
 
 
 @dataclass(frozen=True)
+class Stream:
+    """How the requests go that a serving takes from a topic; `dead` is where those go that it cannot answer."""
+
+    topic: Topic
+    output: str
+    dead: Topic | None
+    answered: int
+    failed: int
+    given_up: int
+    lag: int
+    problem: str
+
+    @property
+    def waiting(self) -> str:
+        """Of folders nobody counts messages."""
+        return str(self.lag) if settings.KAFKA_BROKERS else filesizeformat(self.lag)
+
+
+@dataclass(frozen=True)
 class Part:
     """A part of the time a call took: `x` and `width` of its bar, of 1000."""
 
@@ -77,6 +99,25 @@ def log(serving: Serving) -> Log:
         project=serving.project, name=serving.current.topic, is_deleted=False
     ).first()
     return Log(topic if serving.current.topic else None, **sums)
+
+
+def stream(serving: Serving) -> Stream | None:
+    """None of a serving that is asked through no topic."""
+    name = serving.current.input_topic
+    topic = queries.find(serving.project, name) if name else None
+    if topic is None:
+        return None
+    said = streaming.progress(topic)
+    return Stream(
+        topic=topic,
+        output=serving.current.output_topic,
+        dead=queries.find(serving.project, streaming.dead_topic(name)),
+        answered=_whole(said["answered"]),
+        failed=_whole(said["failed"]),
+        given_up=_whole(said["dead"]),
+        lag=_whole(said["lag"]),
+        problem=said["problem"],
+    )
 
 
 def parts(record: InferenceRecord) -> list[Part]:

@@ -46,6 +46,7 @@ def calls(request: PageRequest, project: str, name: str) -> HttpResponse:
         "is_first": not request.GET.get(CURSOR),
         "is_patient": request.GET.get(PATIENT) == "on",
         "log": showing.log(serving),
+        "stream": showing.stream(serving),
         "formats": exports.FORMATS.values(),
         "most_exported": exports.MOST_RECORDS,
     }

@@ -21,11 +21,11 @@ def replay(serving: Serving, number: int) -> Replay:
 
 
 def calls(replay: Replay, *, differing_only: bool = False) -> QuerySet[ReplayedCall]:
-    """Those that were asked, the differing ones first."""
+    """Those that were asked, the differing ones first, else as they came."""
     found = replay.calls.exclude(new_status=0)
     if differing_only:
         found = found.filter(differs=True)
-    return found.order_by("-differs", "pk")
+    return found.order_by("-differs", "requested_at", "-pk")
 
 
 def tag(replay: Replay) -> str:

@@ -36,14 +36,13 @@ def keep(serving: Serving, body: bytes) -> int:
             raise BadRecords(f"Line {number} is no inference record: {error}.") from None
         by_replica[record["replica"]].append(record)
     revisions = _revisions(serving, by_replica)
-    topics = _topics(revisions)
-    values = {
-        replica: _values(serving, revisions[replica], topics, records)
-        for replica, records in by_replica.items()
-    }
-    for replica, encoded in values.items():
-        outbox.put(revisions[replica].topic, WRITER, encoded)
-    return sum(map(len, values.values()))
+    topics = _topics(serving, revisions)
+    by_topic: dict[str, list[bytes]] = defaultdict(list)
+    for replica, records in by_replica.items():
+        by_topic[revisions[replica].topic] += _values(serving, revisions[replica], topics, records)
+    for topic, values in by_topic.items():
+        outbox.put(topic, WRITER, values)
+    return sum(map(len, by_topic.values()))
 
 
 def _read(line: bytes) -> dict[str, Any]:
@@ -119,10 +118,11 @@ def _revisions(serving: Serving, replicas: Mapping[str, object]) -> dict[str, Re
     return {name: revisions[number] for name, number in numbers.items()}
 
 
-def _topics(revisions: Mapping[str, Revision]) -> dict[str, Topic]:
+def _topics(serving: Serving, revisions: Mapping[str, Revision]) -> dict[str, Topic]:
     """By name. Raises BadRecords for one that has been deleted."""
     names = {revision.topic for revision in revisions.values()}
-    found = {topic.name: topic for topic in Topic.objects.filter(name__in=names, is_deleted=False)}
+    its = Topic.objects.filter(project=serving.project, name__in=names, is_deleted=False)
+    found = {topic.name: topic for topic in its}
     if gone := sorted(names - found.keys()):
         raise BadRecords(f"The topic {gone[0]} has been deleted.")
     return found
@@ -144,4 +144,6 @@ def _values(
 
 def _mlruns(serving: Serving, record: Mapping[str, Any]) -> bytes:
     stamp = {"host": record["replica"], "function_uri": f"{serving.project.name}/{serving.name}"}
-    return json.dumps(record["message"] | stamp, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(record["message"] | stamp, ensure_ascii=False, separators=(",", ":")).encode(
+        errors="replace"
+    )

@@ -63,6 +63,9 @@ OF_REPLICAS = frozenset(
     }
 )
 """What says how replicas send; the platform itself has its own ways."""
+COMPRESSION = ("compression.codec", "compression.type")
+COMPRESSIONS = ("none", "gzip", "lz4")
+"""What the platform reads too: kafka-python needs more packages for the others."""
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 
 
@@ -78,6 +81,7 @@ def translated(options: Mapping[str, str]) -> dict[str, Any]:
         theirs, read = KAFKA_PYTHON[name]
         found[theirs] = _value(name, options[name], read)
     largest_message(options)
+    _check_compression(options)
     if found.get("security_protocol", PROTOCOLS[0]) not in PROTOCOLS:
         raise ValueError(
             f"security.protocol is {options['security.protocol']!r}; write {' or '.join(PROTOCOLS)}"
@@ -88,6 +92,14 @@ def translated(options: Mapping[str, str]) -> dict[str, Any]:
 def largest_message(options: Mapping[str, str]) -> int:
     """In bytes, with what Kafka adds to it. Raises ValueError."""
     return int(_value(LARGEST_MESSAGE, options.get(LARGEST_MESSAGE, "1000000"), int))
+
+
+def _check_compression(options: Mapping[str, str]) -> None:
+    for name in COMPRESSION:
+        if options.get(name, COMPRESSIONS[0]) not in COMPRESSIONS:
+            raise ValueError(
+                f"{name} is {options[name]!r}, which the platform could not read; write {' or '.join(COMPRESSIONS)}"
+            )
 
 
 def _value(name: str, text: str, read: Callable[[str], Any]) -> Any:

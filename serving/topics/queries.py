@@ -125,6 +125,11 @@ def schema(topic: Topic) -> Schema | None:
     return Schema(topic.subject, topic.schema_version or 1, topic.schema) if topic.schema else None
 
 
+def registered(project: Project, subject: str, number: int | None) -> Topic | None:
+    """A topic that has this version of a subject of the project's own; all of them have the same schema."""
+    return topics(project).filter(subject=subject, schema_version=number).exclude(schema="").first()
+
+
 def versions(project: Project, subject: str) -> dict[int, str]:
     """The schemas of a subject by their versions, oldest first. Raises NoSuchTopic where there is none."""
     if subject.lower() == schemas.SUBJECT:

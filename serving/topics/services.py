@@ -1,5 +1,6 @@
 """Changes of topics: make, delete, add messages; and the topic that a revision asks for."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -12,10 +13,11 @@ from accounts.access import Access
 from accounts.models import Project
 from accounts.services import record
 from accounts.work import ask_on_commit
+from serving.drafting import topics as drafting
 from serving.errors import ServingError
 from serving.models import RecordFormat, Revision, Serving, Topic
 from serving.topics import naming, outbox, queries, schemas
-from serving.topics.errors import MessagesNotKept, TopicInUse, TopicTaken
+from serving.topics.errors import MessagesNotKept, NoSuchTopic, TopicInUse, TopicTaken
 from serving.topics.wanted import WantedTopic, checked
 
 MOST_MESSAGES = 1_000
@@ -31,6 +33,7 @@ def create(*, access: Access, wanted: WantedTopic) -> tuple[Topic, bool]:
     existing = _of_like_name(asked.name)
     if existing is not None:
         return _same_or_taken(access.project, existing, asked), False
+    _check_schema(access.project, asked)
     made = _made(access, **asdict(asked))
     if made is None:
         raise TopicTaken(
@@ -43,6 +46,7 @@ def create(*, access: Access, wanted: WantedTopic) -> tuple[Topic, bool]:
 @transaction.atomic
 def delete(*, access: Access, topic: Topic) -> None:
     """Have a topic and its messages removed. Raises TopicInUse while a serving uses it."""
+    _hold(topic.name)
     users = {use.serving for use in queries.uses(access.project, [topic.name])[topic.name]}
     if users:
         names = ", ".join(sorted(users))
@@ -54,10 +58,12 @@ def delete(*, access: Access, topic: Topic) -> None:
         ask_on_commit(TASK, topic.pk)
 
 
+@transaction.atomic
 def publish(*, access: Access, topic: Topic, values: Sequence[bytes]) -> None:
     """Add messages to a topic, in order, all of them or none.
 
-    Raises ServingError for too many or too large ones, MessagesNotKept where they could not be written.
+    Raises ServingError for too many or too large ones, NoSuchTopic for a deleted topic, MessagesNotKept where they
+    could not be written.
     """
     del access  # who may write in the project may add messages; the topic is one of it
     if not 1 <= len(values) <= MOST_MESSAGES:
@@ -68,6 +74,8 @@ def publish(*, access: Access, topic: Topic, values: Sequence[bytes]) -> None:
                 f"Message {number + 1} has {len(value)} bytes; the most is {LARGEST_MESSAGE}.",
                 field="messages",
             )
+    if not any(each.pk == topic.pk and not each.is_deleted for each in _hold(topic.name)):
+        raise NoSuchTopic(f"{topic} has been deleted.")
     try:
         outbox.put(topic.name, WRITER, values)
     except outbox.NotKept as error:
@@ -80,6 +88,7 @@ def give(access: Access, revision: Revision) -> None:
     A drawn number that somebody else was given meanwhile is drawn again. Raises TopicTaken or NoSuchTopic for topics
     that the project has not any more.
     """
+    _hold(revision.topic, revision.input_topic, revision.output_topic)
     for name in filter(None, (revision.input_topic, revision.output_topic)):
         queries.topic(access.project, name)
     if not revision.topic:
@@ -93,6 +102,7 @@ def give(access: Access, revision: Revision) -> None:
 def delete_with(access: Access, serving: Serving) -> None:
     """Have the topic removed that a serving, deleted in this transaction, logged to. Raises TopicInUse."""
     revision = serving.revision
+    _hold(revision.topic if revision else "")
     found = queries.find(access.project, revision.topic) if revision else None
     if found is None:
         return
@@ -107,6 +117,11 @@ def delete_with(access: Access, serving: Serving) -> None:
     ask_on_commit(TASK, found.pk)
 
 
+def _hold(*names: str) -> list[Topic]:
+    """These topics, which until this transaction ends nobody else deletes or begins to use."""
+    return list(Topic.objects.select_for_update().filter(name__in=names).order_by("name"))
+
+
 def _of_like_name(name: str) -> Topic | None:
     """The topic of this name, or of one that differs in dots and underscores only, which Kafka takes for the same."""
     alike = Topic.objects.annotate(alike=Replace("name", Value("."), Value("_")))
@@ -116,7 +131,7 @@ def _of_like_name(name: str) -> Topic | None:
 
 def _of_revision(access: Access, revision: Revision) -> Topic | None:
     """The topic it names, made if need be; None if that is somebody else's and another one may be drawn."""
-    existing = Topic.objects.filter(name=revision.topic).first()
+    existing = next(iter(_hold(revision.topic)), None)
     if existing is None:
         return _made(
             access,
@@ -125,11 +140,14 @@ def _of_revision(access: Access, revision: Revision) -> Topic | None:
             replication=revision.topic_replication,
             **_registered(revision.record_format),
         )
+    reason: str | None = "has been deleted"
     if existing.project_id == access.project.pk and not existing.is_deleted:
+        reason = drafting.why_not(existing, revision.record_format)
+    if reason is None:
         return existing
     if naming.is_own(existing.name, revision.serving.name):
         return None
-    raise TopicTaken(f"{revision.topic} has been deleted; choose another topic.", field="topic")
+    raise TopicTaken(f"{existing} {reason}; choose another topic.", field="topic")
 
 
 def _registered(record_format: str) -> dict[str, Any]:
@@ -158,6 +176,20 @@ def _ask_anew(topic: Topic, revision: Revision) -> None:
     found = Topic.objects.filter(is_otherwise, pk=topic.pk)
     if found.update(**numbers, state=Topic.State.WAITING, problem=""):
         ask_on_commit(TASK, topic.pk)
+
+
+def _check_schema(project: Project, asked: WantedTopic) -> None:
+    """Raises ServingError for a version of a subject that is another schema already."""
+    if not asked.schema:
+        return
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)  # so that two cannot come at once
+    now = queries.registered(project, asked.subject, asked.schema_version)
+    if now is not None and json.loads(now.schema) != json.loads(asked.schema):
+        raise ServingError(
+            f"Version {asked.schema_version} of {asked.subject} is another schema already, that of the topic {now}; "
+            "give this one another version.",
+            field="schema_version",
+        )
 
 
 def _same_or_taken(project: Project, existing: Topic, asked: WantedTopic) -> Topic:

@@ -38,7 +38,9 @@ def _load(
 
 
 def _list_tag(request: PageRequest, project: str) -> str:
-    return f"{queries.list_tag(access.project(request, project).project)}-{request.GET.get('page', '')[:9]}"
+    page = request.GET.get("page", "")
+    number = page[:9] if page.isascii() and page.isdecimal() else ""
+    return f"{queries.list_tag(access.project(request, project).project)}-{number}"
 
 
 @login_required

@@ -1,6 +1,7 @@
 """What a user asks of a topic made by hand, and what can be refused without asking the broker."""
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -129,7 +130,7 @@ def _own_schema(subject: str, text: str) -> str:
     if len(text.encode(errors="replace")) > LARGEST_SCHEMA:
         raise ServingError(f"A schema may have {LARGEST_SCHEMA // 1024} KB.", field="schema")
     try:
-        document: Any = json.loads(text)
+        document = _document(text)
         _check_complete(document)
         fastavro.parse_schema(document)
     except json.JSONDecodeError as error:
@@ -144,6 +145,23 @@ def _own_schema(subject: str, text: str) -> str:
     except (SchemaParseException, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ServingError(f"This is no Avro schema: {_said(error)}", field="schema") from None
     return text
+
+
+def _document(text: str) -> Any:
+    """Raises ValueError, and what cannot be given out again as JSON is none."""
+    found = json.loads(text, parse_constant=_number, parse_float=_number)
+    try:
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("It has half of a surrogate pair, which is no letter.") from None
+    return found
+
+
+def _number(text: str) -> float:
+    found = float(text)
+    if not math.isfinite(found):
+        raise ValueError(f"{text[:20]} is no number of JSON that can be kept.")
+    return found
 
 
 def _check_complete(schema: Any) -> None:

@@ -17,11 +17,13 @@ from hopyard.client import (
     Client,
     Conflict,
     Forbidden,
+    LogCounts,
     NotAuthenticated,
     NotFound,
     TimedOut,
 )
 from hopyard.client.serving_records import Batching
+from serving.models import Replica, Serving
 from tests.conftest import IRIS_SCRIPT, People
 
 NAME = "IrisFlowerClassifier"
@@ -215,6 +217,17 @@ def test_an_edit_made_from_an_old_revision_is_a_conflict(client: Client, iris: P
     assert {event.actor for event in client.servings.events("iris")} == {"bob"}
     assert client.servings.replicas("iris") == []
     assert client.servings.logs("iris") == []
+
+
+def test_a_replica_tells_what_became_of_its_records(client: Client, iris: Path) -> None:
+    model.export("iris", NAME)
+    client.servings.create("iris", SCRIPT)
+    row = {"serving": Serving.objects.get(), "revision": 1, "attempt": 1}
+    Replica.objects.create(**row, name="r1-0-1", slot=0)
+    Replica.objects.create(**row, name="r1-1-1", slot=1, log_counts={"sent": 9, "dropped": 2, "at": 1})
+    new, old = client.servings.replicas("iris")
+    assert new.log_counts == LogCounts()
+    assert old.log_counts == LogCounts(sent=9, dropped=2)
 
 
 def test_a_wrong_setting_names_its_field(client: Client, iris: Path) -> None:

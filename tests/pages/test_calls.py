@@ -244,6 +244,19 @@ def test_counts_of_the_log_are_those_of_living_replicas_and_of_the_topic(
         assert shown in content
 
 
+def test_how_the_requests_of_its_input_topic_go_is_shown(running: Serving, vera: Pages) -> None:
+    assert b"Requests from" not in vera.get(CALLS).content
+    said = {"answered": 1234, "failed": 5, "dead": 6, "lag": 2048, "problem": "No replica is ready."}
+    Topic.objects.create(project=running.project, name="asked", consumed=said)
+    Topic.objects.create(project=running.project, name="asked-dead")
+    Revision.objects.update(input_topic="asked", output_topic="answered")
+    content = vera.get(CALLS).content.decode()
+    for shown in ("1,234", "2.0\xa0KB", "The requests in asked wait: No replica is ready."):
+        assert shown in content
+    for name in ("asked", "asked-dead", "answered"):
+        assert f'/topics/{name}/">{name}</a>' in content
+
+
 def test_an_export_is_downloaded_and_a_wrong_one_explained(call: Call, vera: Pages) -> None:
     call(outputs="=1+1")
     answer = vera.get(f"{CALLS}export/?format=csv&status=200")

@@ -29,6 +29,13 @@ def replica(serving: Serving, name: str, state: ReplicaState, **facts: object) -
     )
 
 
+def test_calls_that_a_replica_could_not_record_stand_beside_it(running: Serving, bob: Pages) -> None:
+    Replica.objects.update(log_counts={"sent": 9, "dropped": 0})
+    assert b"not recorded" not in bob.get(OVERVIEW).content
+    Replica.objects.update(log_counts={"sent": 9, "dropped": 1200})
+    assert b"1,200 calls not recorded" in bob.get(OVERVIEW).content
+
+
 @pytest.fixture
 def with_canary(running: Serving, owner: Access) -> Serving:
     return canaries.begin(access=owner, serving=running, changes={"cores": 2.0}, percent=10)

@@ -75,6 +75,19 @@ def test_every_setting_of_the_form_reaches_the_revision(version: ModelVersion, b
     assert (revision.max_latency_ms, revision.max_concurrency, revision.class_name) == (20, 3, "Predict")
 
 
+def test_who_chooses_mlruns_records_is_told_which_scripts_write_them(serving: Serving, bob: Pages) -> None:
+    warning = "Calls of any other script are not recorded in this format."
+    content = bob.get("servings/Iris/edit/").content.decode()
+    assert warning not in content
+    assert "only scripts with a V2ModelServer record anything" in content
+    given = {"script": SCRIPT, "record_format": "mlrun", "replicas": "0", "expected_revision": "1"}
+    assert warning in bob.post("servings/Iris/edit/", given).content.decode()
+    bob.post("servings/Iris/edit/", given | {"replicas": "1"})
+    content = bob.get("servings/Iris/edit/").content.decode()
+    assert warning in content
+    assert re.search(r'<details class="advanced" open>\s*<summary>Log of calls', content)
+
+
 def test_batching_is_chosen_from_three_ways_and_each_is_explained(serving: Serving, bob: Pages) -> None:
     content = bob.get("servings/Iris/edit/").content.decode()
     assert '<option value="auto" selected>Automatic</option>' in content

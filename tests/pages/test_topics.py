@@ -21,6 +21,7 @@ def topic(serving: Serving) -> Topic:
     """That of the serving, as broker and consumer left it, with a message that could not be used."""
     Topic.objects.update(
         state=Topic.State.READY,
+        is_ours=True,
         described={"partitions": [PARTITION], "bytes": 4096, "messages": 4096},
         consumed={"stored": 1234, "skipped": 2, "lag": 0},
     )
@@ -151,6 +152,15 @@ def test_a_topic_in_use_is_not_deleted_and_an_unused_one_is(
     assert bob.get(f"topics/{topic.name}/").status_code == 404
 
 
+def test_a_topic_that_kafka_had_before_is_said_to_stay_there(topic: Topic, bob: Pages) -> None:
+    assert b"Kafka had it before" not in bob.get(f"topics/{topic.name}/").content
+    Topic.objects.create(project=topic.project, name="sales", state=Topic.State.READY)
+    assert b"Kafka had it before" in bob.get("topics/sales/").content
+    assert b"keeps it with its messages" in bob.get("topics/sales/delete/").content
+    said = bob.post("topics/sales/delete/", follow=True).content.decode()
+    assert "sales is being forgotten here; Kafka keeps it." in said
+
+
 def test_a_serving_is_deleted_with_its_topic_only_if_the_box_is_ticked(
     serving: Serving, bob: Pages, owner: Access
 ) -> None:
@@ -204,3 +214,8 @@ def test_the_rules_of_a_serving_are_edited_as_lines(serving: Serving, bob: Pages
 def _options(content: str, name: str) -> list[str]:
     select = content.split(f'<select name="{name}"')[1].split("</select>", maxsplit=1)[0]
     return [each.split('"')[0] for each in select.split('<option value="')[1:]]
+
+
+@pytest.mark.parametrize("page", ["%0A1", "%E2%82%AC", "last", "9" * 5_000])
+def test_a_page_that_is_none_is_the_nearest_one(page: str, topic: Topic, bob: Pages) -> None:
+    assert topic.name in bob.get(f"topics/?page={page}").content.decode()

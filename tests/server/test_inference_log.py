@@ -201,6 +201,7 @@ def test_what_was_handed_over_arrives_though_the_server_is_killed(serve, topic):
     ask(server, "first")
     shipper = the_shipper(server)
     topic.having(1)
+    eventually(lambda: counts(server)["waiting"] == 0)
     kill(shipper, signal.SIGSTOP)
     ask(server, *range(100))
     handed_over = time.monotonic() + 0.5  # ten times as long as records are gathered

@@ -2,9 +2,15 @@
 
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
+
+from hopyard.server.calls import HttpCall
+from hopyard.server.inference_log.records import QUEUE
+from hopyard.server.timings import Times
 
 from .topics import Topic
 
@@ -148,3 +154,27 @@ def test_a_call_that_never_ran_has_no_seconds_of_a_run(serve, topic):
     (record,) = topic.having(1)
     assert seconds(record) == (-1, -1, -1, -1)
     assert record["seconds"] >= 0
+
+
+def test_a_call_that_was_run_the_moment_it_came_waited_no_time_and_not_less():
+    found: list[tuple[Any, ...]] = []
+    log = SimpleNamespace(
+        takes_all=True,
+        tells_events=False,
+        keeps_inputs=True,
+        keeps_outputs=True,
+        clock=0.0,
+        put=lambda record, size: found.append(record),
+    )
+    books: Any = SimpleNamespace(metrics=SimpleNamespace(in_flight=1), log=log, latency_logging=False)
+    door: Any = SimpleNamespace(
+        verb="predict", protocol="v1", counters=SimpleNamespace(observe=lambda *_: None)
+    )
+    asked: Any = SimpleNamespace(id=b"r", body=b"{}", headers={})
+    call = HttpCall(asked, door, books, None)
+    call.times = Times()
+    call.times.began = call._started + 0.001
+    call.times.prepared = 0.002  # measured by another clock reading than the two before
+    call.times.ended = call._started + 0.003
+    call._settle(200, b"{}", None)
+    assert found[0][QUEUE] == 0

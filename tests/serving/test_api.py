@@ -370,12 +370,20 @@ def test_replicas_and_logs_are_listed(api: APIClient, settings) -> None:
     create(api)
     serving = Serving.objects.select_related("project").get()
     Replica.objects.create(
-        serving=serving, name="r1-0-1", revision=1, slot=0, attempt=1, state=ReplicaState.READY
+        serving=serving,
+        name="r1-0-1",
+        revision=1,
+        slot=0,
+        attempt=1,
+        state=ReplicaState.READY,
+        log_counts={"sent": 7, "dropped": 2, "at": 1_760_000_000},
     )
     folder = settings.LOG_DIR / serving.key
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "r1-0-1.log").write_text("2026-01-01T00:00:00.000Z Loading\n2026-01-01T00:00:01.000Z Ready\n")
-    assert api.get(f"{IRIS}replicas/").json()["items"][0]["name"] == "r1-0-1"
+    (shown,) = api.get(f"{IRIS}replicas/").json()["items"]
+    assert shown["name"] == "r1-0-1"
+    assert shown["log_counts"] == {"sent": 7, "spilled": 0, "dropped": 2, "waiting": 0}
     assert api.get(IRIS).json()["replicas_ready"] == 1
     found = api.get(f"{IRIS}logs/?search=LOAD").json()["replicas"]
     assert found == [{"name": "r1-0-1", "content": "2026-01-01T00:00:00.000Z Loading"}]

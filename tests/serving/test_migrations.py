@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
 
 from accounts.access import Access
 from models_registry.models import ModelVersion
 from serving import services
-from serving.models import Serving
+from serving.models import Serving, Topic
 from serving.settings import Settings
 
 BEFORE, AFTER = ("serving", "0001_initial"), ("serving", "0002_batching_modes")
@@ -57,3 +58,19 @@ def test_revisions_there_are_take_the_exemptions_of_their_serving() -> None:
     revisions = migrate(("serving", "0005_exemptions_of_revisions")).objects
     found = dict(revisions.values_list("serving__name", "exemptions"))
     assert found == {"auto": [], "on": ["egress"], "off": []}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("_migrated_afterwards")
+def test_topics_that_are_there_count_as_made_here(owner: Access) -> None:
+    migrate(("serving", "0007_partitioned_records"))
+    with connection.cursor() as cursor:
+        for name, state in (("there", "ready"), ("refused", "failed")):
+            cursor.execute(
+                "INSERT INTO serving_topic (project_id, name, subject, schema, partitions, replication, state, problem,"
+                " is_deleted, described, consumed, created_at)"
+                " VALUES (%s, %s, '', '', 1, 1, %s, '', %s, '{}', '{}', %s)",
+                [owner.project.pk, name, state, False, timezone.now()],
+            )
+    migrate(("serving", "0008_topics_of_ours"))
+    assert dict(Topic.objects.values_list("name", "is_ours")) == {"there": True, "refused": False}

@@ -24,7 +24,7 @@ from serving.models import Replica, Serving, Topic
 from serving.replica_documents import bundle, records, tokens
 from serving.settings import Settings
 from serving.states import Component, ReplicaState
-from serving.topics import schemas
+from serving.topics import outbox, schemas
 from worker.topics.directory import DirectoryBroker
 
 STRANGE_HOST = "172.19.0.1:8001"
@@ -207,6 +207,24 @@ def test_a_topic_of_an_older_schema_gets_records_of_it(
     assert (json.loads(second["inferenceRequest"]), second["inferenceResponse"]) == (digest, "")
 
 
+def test_records_of_several_replicas_are_kept_together_or_not_at_all(
+    serving: Serving, replica: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Replica.objects.create(serving=serving, name="r1-1-1", revision=1, slot=1, attempt=1)
+    kept: list[int] = []
+    put = outbox.put
+
+    def full_soon(topic: str, writer: str, values: list[bytes]) -> None:
+        if kept:
+            raise outbox.NotKept("The disk is full.")
+        kept.append(len(values))
+        put(topic, writer, values)
+
+    monkeypatch.setattr(outbox, "put", full_soon)
+    assert post(replica, serving, lines({}, {"replica": "r1-1-1"})).status_code == 204
+    assert (kept, len(messages(folder, serving))) == ([2], 2)
+
+
 def test_what_was_not_kept_or_not_measured_is_told_apart(
     serving: Serving, replica: Client, folder: Path
 ) -> None:
@@ -262,11 +280,13 @@ def test_messages_of_mlrun_pass_with_their_origin_made_sure(
     assert post(client, mlruns, message_lines(json.dumps(said))).status_code == 204
     (found,) = map(json.loads, messages(folder, mlruns))
     assert found == said | {"function_uri": "garden/mlruns", "host": "r1-0-1"}
+    assert post(client, mlruns, message_lines(r'{"op": "\ud800"}')).status_code == 204
+    assert json.loads(messages(folder, mlruns)[-1])["op"] == "?"
     for bad in ("", "[]", "{", '{"a": NaN}', "[" * 100_000):
         answer = post(client, mlruns, message_lines("{}", bad))
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_records")
         assert "Line 2" in answer.json()["error"]["message"]
-    assert len(messages(folder, mlruns)) == 1
+    assert len(messages(folder, mlruns)) == 2
     assert "is for messages of mlrunrecord" in post(client, mlruns, lines({})).json()["error"]["message"]
 
 

@@ -6,19 +6,24 @@ import signal
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.access import Access
 from models_registry.models import ModelVersion
 from serving import gateway, logs, queries, services
-from serving.models import Replica, Revision, Serving
+from serving.models import InferenceRecord, Replica, Revision, Serving, TopicOffset
 from serving.states import ReplicaState, Status
 from tests.waiting import eventually
 from tests.worker.conftest import take_steps
 from worker import reconcile
+from worker.consuming import trimming
 from worker.deployers.base import Deployer, Phase, ServingSpec
+from worker.streaming import wanted
 
 SUMS = "class Predict:\n    def predict(self, inputs):\n        return [sum(row) for row in inputs]\n"
 
@@ -350,6 +355,36 @@ def test_deleting_a_running_serving_ends_its_replicas_and_then_its_rows(
     assert reconcile.step(serving.pk, deployer)
     assert not Serving.objects.filter(pk=serving.pk).exists()
     assert deployer.status(serving.key) == []
+
+
+def test_what_was_kept_of_a_deleted_serving_goes_in_steps_before_it(
+    create: Create, owner: Access, deployer: Deployer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving = create(SUMS)
+    group = wanted.group(serving)
+    TopicOffset.objects.create(group=group, path="asked/x.000001.log", position=7)
+    TopicOffset.objects.create(path="asked/x.000001.log", position=7)
+    monkeypatch.setattr(trimming, "STEP_ELSEWHERE", 2)
+    monkeypatch.setattr(trimming, "STEP", 2)
+    facts: dict[str, Any] = {
+        "serving": serving,
+        "revision": 1,
+        "verb": "predict",
+        "status": 200,
+        "duration_us": 1,
+    }
+    for number in range(7):
+        at = timezone.now() - timedelta(seconds=number)
+        InferenceRecord.objects.create(request_id=f"{number}", requested_at=at, **facts)
+    services.delete(access=owner, serving=serving)
+    with CaptureQueriesContext(connection) as asked:
+        assert reconcile.step(serving.pk, deployer)
+    deletions = [
+        each["sql"] for each in asked if each["sql"].startswith('DELETE FROM "serving_inferencerecord"')
+    ]
+    assert len(deletions) > 2
+    assert not InferenceRecord.objects.exists()
+    assert [each.group for each in TopicOffset.objects.all()] == ["records"]
 
 
 def test_two_steps_at_once_do_the_work_once(create: Create, owner: Access, deployer: Deployer) -> None:

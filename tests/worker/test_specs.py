@@ -6,6 +6,7 @@ import pytest
 from django.conf import LazySettings
 
 from accounts.access import Access
+from accounts.models import Project
 from hopyard.server import config
 from serving import canaries, exempting
 from serving.models import Serving, Topic
@@ -64,6 +65,19 @@ def test_without_kafka_it_writes_to_the_topics_folder(
 ) -> None:
     seen = read(create(), monkeypatch)
     assert (seen.kafka_brokers, seen.spill_dir, seen.topic_dir) == ((), None, settings.TOPIC_DIR)
+
+
+def test_what_redaction_hashes_is_salted_with_a_secret_of_the_serving(
+    create: Callable[..., Serving], monkeypatch: pytest.MonkeyPatch, settings: LazySettings
+) -> None:
+    rules = [{"field": "name", "in": "both", "action": "hash"}]
+    one, other = (read(create(name=name, redaction=rules), monkeypatch) for name in ("one", "other"))
+    assert len(one.redaction_salt) == 64
+    assert one.redaction_salt != other.redaction_salt
+    serving = Serving.objects.get(name="one")
+    assert read(serving, monkeypatch).redaction_salt == one.redaction_salt
+    settings.SECRET_KEY = "another"
+    assert read(serving, monkeypatch).redaction_salt != one.redaction_salt
 
 
 def test_a_topic_of_an_older_schema_gets_records_of_it(
@@ -127,3 +141,12 @@ def test_a_canary_on_this_machine_keeps_off_the_servings_port(
 
     assert joining(canary) == [True, False]
     assert joining(canaries.promote(access=owner, serving=canary)) == [True, True]
+
+
+def test_the_schema_of_another_projects_topic_of_that_name_does_not_count(
+    create: Callable[..., Serving], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = create()
+    elsewhere, _ = Project.objects.get_or_create(name="elsewhere")
+    Topic.objects.filter(name=made.current.topic).update(schema_version=2, project=elsewhere)
+    assert read(made, monkeypatch).topic_schema == 5

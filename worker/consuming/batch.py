@@ -1,5 +1,6 @@
 """What a handful of messages comes to: records of servings that are the topic's own, and messages nobody can use."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from worker.consuming import avro, mlrun
 from worker.consuming.owners import Owners
 from worker.consuming.rows import Row
 from worker.consuming.said import Origin, Reader, Said, Unusable
+
+log = logging.getLogger(__name__)
 
 LARGEST_KEPT = 64 * 1024  # bytes of a message that could not be used
 NO_MESSAGE = "its bytes are no message: they were cut off, or something else wrote them"
@@ -47,6 +50,10 @@ def of(messages: Sequence[Message], topics: Mapping[str, Topic], now: datetime) 
                 read.append((topic, message, _read(topic, message, now)))
             except Unusable as why:
                 batch.dead.append(dead_letter(topic, message, f"This message cannot be used: {why}."))
+            except Exception as error:  # whatever a message holds, it must not stop the others
+                log.exception("A message of %s could not be read", topic)
+                reason = f"This message cannot be used: reading it failed with {type(error).__name__}."
+                batch.dead.append(dead_letter(topic, message, reason))
     owners = Owners.of([(topic, call) for topic, _, calls in read for call in calls])
     for topic, message, calls in read:
         _sort(batch, owners, topic, message, calls)

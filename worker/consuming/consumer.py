@@ -43,6 +43,7 @@ class Consumer:
         self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._topics: dict[str, Topic] = {}
         self._topics_at = self._described_at = -DESCRIBED_SECONDS
+        self._is_untold = False
         self._pause = 0.0  # before the next try, where the last one failed
 
     def run(self, is_over: Callable[[], bool]) -> None:
@@ -83,13 +84,26 @@ class Consumer:
             self.step()
             if time.monotonic() - self._described_at >= DESCRIBED_SECONDS:
                 self._described_at = time.monotonic()
-                self.describe()
+                self._describe_if_possible()
         except (BrokerError, DatabaseError, InterfaceError) as error:
+            self._be_troubled(error)
+        except Exception as error:
+            log.exception("Inference records could not be stored")
             self._be_troubled(error)
         else:
             if self._pause:
                 log.info("Inference records are stored again")
             self._pause = 0.0
+
+    def _describe_if_possible(self) -> None:
+        """A broker that does not tell how large its topics are can still be read."""
+        try:
+            self.describe()
+            self._is_untold = False
+        except BrokerError as error:
+            if not self._is_untold:
+                log.warning("It is not known how large the topics are: %s", error)
+            self._is_untold = True
 
     def _be_troubled(self, error: Exception) -> None:
         """Say it once, and begin again where the group is: what was read since is not in the database."""

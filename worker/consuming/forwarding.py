@@ -1,5 +1,5 @@
-"""Sends on what waits in files: for Kafka, what the web was given and what replicas left behind; without it, what is left
-of a time with it.
+"""Sends on what waits in files: for Kafka, what the web was given and what replicas left behind; without it, what is
+left of a time with it.
 
 `OUTBOX_DIR/<topic>/*.log` are such files. That of a replica is locked for as long as it lives, which sends it itself.
 One forwarder works at a time; another one waits for its lock. What a death comes between is sent twice, which changes
@@ -51,9 +51,11 @@ def run(is_over: threading.Event) -> None:
             try:
                 forward(broker)
                 was_away = False
-            except (BrokerError, DatabaseError, InterfaceError, OSError) as error:
+            except Exception as error:
+                is_known = isinstance(error, BrokerError | DatabaseError | InterfaceError | OSError)
                 if not was_away:
-                    log.warning("What waits in files is kept there: %s", str(error).strip())
+                    sentence = "What waits in files is kept there: %s"
+                    log.warning(sentence, str(error).strip(), exc_info=not is_known)
                 was_away = True
                 connection.close()
 

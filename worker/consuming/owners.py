@@ -31,7 +31,7 @@ class Owners:
     def find(self, topic: Topic, call: Said) -> Serving | None:
         """None of a call that is no serving's of the topic's project. A deleted one is one still."""
         if call.serving is None:
-            return self._named(self.logging[topic.name], call.function)
+            return self._named(self.logging[topic.name], topic.project.name, call.function)
         found = self.numbered.get(call.serving)
         return found if found is not None and found.project_id == topic.project_id else None
 
@@ -40,12 +40,13 @@ class Owners:
         return call.revision or self.revisions.get((serving.pk, call.replica), 0)
 
     @staticmethod
-    def _named(servings: Sequence[Serving], function: str) -> Serving | None:
-        """The one of that name (`<project>/<serving>`), or the only one there is."""
-        name = function.rpartition("/")[2].lower()
+    def _named(servings: Sequence[Serving], project: str, function: str) -> Serving | None:
+        """The one of that name; the only one there is, unless a serving of ours is named (`<project>/<serving>`)."""
+        of, _, name = function.lower().rpartition("/")
         named = [each for each in servings if each.name.lower() == name]
         living = [each for each in servings if not each.is_deleted]
-        for candidates in ([each for each in named if not each.is_deleted], named[-1:], living, servings):
+        others: Sequence[Sequence[Serving]] = () if of == project.lower() else (living, servings)
+        for candidates in ([each for each in named if not each.is_deleted], named[-1:], *others):
             if len(candidates) == 1:
                 return candidates[0]
         return None

@@ -71,7 +71,7 @@ def _copied(rows: Sequence[Row]) -> dict[str, int]:
             f"CREATE TEMPORARY TABLE IF NOT EXISTS {COMING} ON COMMIT DELETE ROWS"  # noqa: S608
             f" AS SELECT {COLUMNS} FROM {TABLE} WITH NO DATA"
         )
-        with cursor.copy(f"COPY {COMING} ({COLUMNS}) FROM STDIN") as copy:
+        with connection.wrap_database_errors, cursor.copy(f"COPY {COMING} ({COLUMNS}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row((*row[:-1], _json(bins.beside(row.fields))))
         cursor.execute(MERGE)

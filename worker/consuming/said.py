@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+LAST_MILLISECOND = 253_402_300_799_999  # of the year 9999, the last that a date can have
 DAY = timedelta(days=1)
 EPOCH = datetime.fromtimestamp(0, UTC)
 LARGEST_BODY = 1024 * 1024  # characters; of a longer one the size and the digest are kept
@@ -96,7 +97,7 @@ def status(value: Any) -> int:
 
 def moment(milliseconds: Any, micros: Any, now: datetime) -> datetime:
     """From epoch milliseconds and the microseconds beyond."""
-    if not isinstance(milliseconds, int) or not 0 <= milliseconds < 1 << 48:
+    if not isinstance(milliseconds, int) or not 0 <= milliseconds <= LAST_MILLISECOND:
         raise Unusable(f"its time is {_shown(milliseconds)}, which is no time in epoch milliseconds")
     beyond = whole("microseconds", micros, most=999)
     return not_ahead(EPOCH + timedelta(milliseconds=milliseconds, microseconds=beyond), now)
@@ -129,7 +130,7 @@ def body(said: str, size: int | None = None, sha256: str = "") -> Body:
             return told
         size = len(said.encode(errors="replace"))
     if len(said) > LARGEST_BODY:
-        return Body("", size, sha256 or hashlib.sha256(said.encode(errors="replace")).hexdigest())
+        said, sha256 = "", sha256 or hashlib.sha256(said.encode(errors="replace")).hexdigest()
     return Body(text(said, LARGEST_BODY), whole("size", size, most=LARGEST_LONG), text(sha256, 64))
 
 

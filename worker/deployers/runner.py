@@ -21,9 +21,12 @@ from pathlib import Path
 from typing import Any
 
 POLL_SECONDS = 0.1
+ORPHAN_POLL_SECONDS = 0.02
 LOG_BYTES = 10 * 1024 * 1024
 LONGEST_LINE = 64 * 1024
 READS_AT_ONCE = 16
+ORPHAN_SECONDS = 3.0
+"""For what outlives the replica: the shipper of its inference records has some to put into files."""
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -102,9 +105,25 @@ class Runner:
                 time.sleep(POLL_SECONDS)
             self.enforce()
         _signal_group(self.child.pid)
+        is_open = self.await_orphans(output, is_open)
         _end_orphans()
         if is_open:
             self.copy(output)
+
+    def await_orphans(self, output: int, is_open: bool) -> bool:
+        """Let them end by themselves. The shipper takes no TERM, anything else should go by it."""
+        deadline = time.monotonic() + ORPHAN_SECONDS
+        told: set[int] = set()
+        while (orphans := _orphans()) and time.monotonic() < deadline:
+            if sum(map(_resident, orphans)) > self.limit:
+                break
+            for pid in set(orphans) - told:
+                _signal(pid, signal.SIGTERM)
+            told |= set(orphans)
+            is_open = is_open and self.copy(output)
+            if not is_open:
+                time.sleep(ORPHAN_POLL_SECONDS)
+        return is_open
 
     def copy(self, output: int) -> bool:
         """Move what is there into the log; False once the replica closed its output."""
@@ -120,7 +139,7 @@ class Runner:
         return True
 
     def enforce(self) -> None:
-        if not self.out_of_memory and memory_of(self.child.pid) > self.limit:
+        if not self.out_of_memory and has_more_than(self.limit, self.child.pid):
             self.out_of_memory = True
             self.log.write(
                 f"Out of memory: the replica went over its {self.spec['memory_mb']} MB.\n".encode()
@@ -184,10 +203,15 @@ class Log:
                 self.file = self.path.open("ab", buffering=0)
 
 
-def memory_of(pid: int) -> int:
-    """Bytes that a process and its descendants use; what forked workers share is counted once."""
-    family = _descendants(pid)
-    return sum(map(_proportional if family else _resident, [pid, *family]))
+def has_more_than(limit: int, pid: int) -> bool:
+    """Whether a process and its descendants use more bytes; what forked workers share is counted once.
+
+    That is dear to know, and no more than the sum of what each has, so that only a sum beyond the limit is looked into.
+    """
+    family = [pid, *_descendants(pid)]
+    if sum(map(_resident, family)) <= limit:
+        return False
+    return len(family) == 1 or sum(map(_proportional, family)) > limit
 
 
 def _descendants(pid: int) -> list[int]:
@@ -242,15 +266,20 @@ def _die_with_the_runner() -> None:
 
 
 def _end_orphans() -> None:
-    """Kill what the replica left behind; as its reaper, this process inherits the children of its dead."""
+    """Kill what the replica left behind."""
     deadline = time.monotonic() + 5
-    while (orphans := children_of(os.getpid())) and time.monotonic() < deadline:
+    while (orphans := _orphans()) and time.monotonic() < deadline:
         for pid in orphans:
             _signal(pid, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
         time.sleep(0.01)
+
+
+def _orphans() -> list[int]:
+    """What the replica left behind, and still runs; as its reaper, this process inherits the children of its dead."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    return children_of(os.getpid())
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

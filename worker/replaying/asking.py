@@ -13,6 +13,7 @@ from serving.replays.comparing import Answer
 NO_ANSWER = 502
 TOO_LATE = 504
 LARGEST_ANSWER = 1024 * 1024
+LARGEST_KEPT = 64 * 1024  # of an answer, as of recorded ones
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Asked:
 def ask_on(replay: Replay, *, serving: str, address: str, token: str, seconds: float) -> bool:
     """Ask what has not been asked yet; False if the replica died of it."""
     deadline = time.monotonic() + seconds
-    waiting = replay.calls.filter(new_status=0).order_by("pk")
+    waiting = replay.calls.filter(new_status=0).order_by("requested_at", "-pk")
     headers = {"X-Hopyard-Internal": token, "X-Hopyard-Caller": "replay", "Content-Type": "application/json"}
     timeout = httpx.Timeout(settings.INFERENCE_TIMEOUT_SECONDS, connect=2)
     with httpx.Client(
@@ -68,7 +69,7 @@ def _write(replay: Replay, call: ReplayedCall, asked: Asked) -> None:
     if not found.differs and call.status < 400 and not call.outputs:
         found = comparing.Comparison(False, "The recorded answer was not kept.")
     call.new_status = asked.answer.status
-    call.new_outputs = asked.answer.body
+    call.new_outputs = asked.answer.body if len(asked.answer.body.encode()) <= LARGEST_KEPT else ""
     call.new_duration_us = asked.microseconds
     call.differs, call.difference = found.differs, found.sentence
     call.largest_change = found.largest_change

@@ -15,6 +15,12 @@ def token(replay: Replay) -> str:
     return salted_hmac("hopyard.replay", replay.key, algorithm="sha256").hexdigest()
 
 
+def open_replays() -> list[int]:
+    """The numbers of the replays that may have a replica still: each has its file before, and until it is gone."""
+    found = settings.KEYS_DIR.glob("replay-*.json")
+    return sorted(int(number) for path in found if (number := path.stem.removeprefix("replay-")).isdecimal())
+
+
 def keys_file(replay: Replay) -> Path:
     """The file of the keys that a replica on this machine lets in: none."""
     folder: Path = settings.KEYS_DIR

@@ -16,7 +16,6 @@ def make_replay(replay_id: int, chain: str = "", tries: int = 0) -> None:
 @shared_task(name="worker.go_on_with_replays")
 def go_on_with_replays() -> None:
     """Take up what a worker that died had begun."""
-    unfinished = Replay.objects.filter(state__in=[Replay.State.WAITING, Replay.State.RUNNING])
-    for replay_id in unfinished.values_list("pk", flat=True):
+    for replay_id in stepping.unfinished().values_list("pk", flat=True):
         make_replay.delay(replay_id)
     stepping.forget_old()

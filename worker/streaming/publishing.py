@@ -49,7 +49,7 @@ class Publisher:
         """Make the topic of dead letters, a topic of the project as the input topic is. One that is another
         project's gets nothing.
         """
-        found = Topic.objects.filter(name=self._stream.input_topic).first()
+        found = self._input_topic()
         if found is None:
             raise BrokerError("NoSuchTopic", f"There is no topic {self._stream.input_topic} any more.")
         dead, _ = Topic.objects.get_or_create(
@@ -119,6 +119,11 @@ class Publisher:
             short = writing.dead_in_short(only.message, **self._said(only))
             self._broker.publish(self._stream.dead_topic, [short], keys=keys)
 
+    def _input_topic(self) -> Topic | None:
+        """None once it is gone, though another project may have one of its name."""
+        its = Topic.objects.filter(name=self._stream.input_topic, is_deleted=False)
+        return its.filter(project__servings=self._stream.serving_id).first()
+
     def _said(self, letter: Letter) -> dict[str, Any]:
         return {
             "code": letter.code,
@@ -129,7 +134,7 @@ class Publisher:
         }
 
     def _keep(self, letters: Sequence[Letter]) -> None:
-        topic = Topic.objects.filter(name=self._stream.input_topic).first()
+        topic = self._input_topic()
         if topic is None:
             return
         rows = [

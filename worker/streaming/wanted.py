@@ -23,6 +23,11 @@ class Stream:
         return streaming.dead_topic(self.input_topic)
 
 
+def group(serving: Serving) -> str:
+    """The name by which its readers know each other."""
+    return serving.key[-GROUP_LENGTH:]  # its end is the number that makes it unique
+
+
 def streams() -> set[Stream]:
     """Those of all servings that are wanted to run, by the revision that is wanted."""
     found = Serving.objects.filter(is_deleted=False, wanted_replicas__gt=0).exclude(revision__input_topic="")
@@ -30,7 +35,7 @@ def streams() -> set[Stream]:
         Stream(
             serving_id=serving.pk,
             serving=serving.name,
-            group=serving.key[-GROUP_LENGTH:],  # its end is the number that makes it unique
+            group=group(serving),
             input_topic=serving.current.input_topic,
             output_topic=serving.current.output_topic,
         )

@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from serving.models import TopicOffset
 from serving.topics import folders, frames
 from serving.topics.broker import BrokerError, Described, Message, Partition
+from worker.topics import offsets
 from worker.topics.directory_reader import DirectoryReader
 
 WRITER = "platform"
@@ -43,7 +43,7 @@ class DirectoryBroker:
         with contextlib.suppress(FileNotFoundError):
             folder.rename(going)  # at once, whoever is reading or writing
         shutil.rmtree(going, ignore_errors=True)
-        TopicOffset.objects.filter(path__startswith=f"{name}/").delete()
+        offsets.forget_topic(name)
 
     def publish(self, name: str, values: Sequence[bytes], *, keys: Sequence[bytes | None] = ()) -> None:
         folder = self._folder(name)

@@ -7,17 +7,17 @@ from fnmatch import fnmatchcase
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
-from serving.models import Replica, Topic, TopicOffset
+from serving.models import Replica, Topic
 from serving.states import ReplicaState
 from serving.topics.broker import Broker, BrokerAway, BrokerError
-from worker.topics import installed
+from worker.topics import installed, offsets
 
 log = logging.getLogger(__name__)
 
 STILL_WRITTEN = "Waiting for the replicas of a deleted serving to end; then the topic is removed."
 NOT_OURS = (
-    "Kafka has a topic {0} already that was not made here, and its messages may be somebody else's. Choose another name; "
-    "or ask the administrator to name it in HOPYARD_KAFKA_EXISTING."
+    "Kafka has a topic {0} already that was not made here, and its messages may be somebody else's. Choose another "
+    "name; or ask the administrator to name it in HOPYARD_KAFKA_EXISTING."
 )
 
 
@@ -97,7 +97,7 @@ def _remove(topic: Topic, broker: Broker) -> None:
     if _is_marked(topic) or not installed.has_kafka():
         broker.delete(topic.name)
     shutil.rmtree(settings.OUTBOX_DIR / topic.name, ignore_errors=True)
-    TopicOffset.objects.filter(path__startswith=f"{topic.name}/").delete()
+    offsets.forget_topic(topic.name)
     Topic.objects.filter(pk=topic.pk, is_deleted=True).delete()
     log.info("The topic %s of %s is removed", topic, topic.project)
 

@@ -18,6 +18,7 @@ from django.conf import settings
 
 from serving.models import Topic, TopicOffset
 from serving.topics import folders, schemas
+from worker.topics import offsets
 from worker.topics.directory import GONE
 
 log = logging.getLogger(__name__)
@@ -102,6 +103,7 @@ def _remove(file: _File, unread: Mapping[str, int]) -> bool:
     try:
         with file.path.open("rb") as held:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            offsets.forget_file(file.key)  # before its writer can begin another one of this name
             file.path.unlink()
     except FileNotFoundError:
         return True
@@ -124,7 +126,7 @@ def _remove(file: _File, unread: Mapping[str, int]) -> bool:
 def _groups(topic: str) -> dict[str, dict[str, int]]:
     """How far each group of readers of a topic has read its files."""
     found: dict[str, dict[str, int]] = defaultdict(dict)
-    for offset in TopicOffset.objects.filter(path__startswith=f"{topic}/"):
+    for offset in offsets.of_topic(topic):
         found[offset.group][offset.path] = offset.position
     return dict(found)
 

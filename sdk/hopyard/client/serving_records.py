@@ -191,6 +191,16 @@ class Serving:
 
 
 @dataclass(frozen=True)
+class LogCounts:
+    """What became of a replica's inference records: `sent`, `spilled` to disk and `dropped` so far; `waiting` now."""
+
+    sent: int = 0
+    spilled: int = 0
+    dropped: int = 0
+    waiting: int = 0
+
+
+@dataclass(frozen=True)
 class Replica:
     """One running copy, or one that ran: `exit` says how it ended. `complaint` is its last bad probe.
 
@@ -207,6 +217,7 @@ class Replica:
     address: str = ""
     place: str = ""
     complaint: str = ""
+    log_counts: LogCounts = field(default_factory=LogCounts)
     exit: str = ""
     started_at: datetime | None = None
     ready_at: datetime | None = None

@@ -25,6 +25,9 @@ from hopyard.server.routes import Routes
 from hopyard.server.runners import ModelThread
 
 LEAVE_SECONDS = 3.0
+CLOSING_SECONDS = 1.5
+"""After the time for calls in flight, at most: whoever stops us waits two seconds more before it kills."""
+LEAST_SECONDS = 1.0  # for the inference log
 IDLE_GRACE_SECONDS = 1.0
 NEWCOMER_SECONDS = 1.0
 POLL_SECONDS = 0.02
@@ -199,12 +202,16 @@ class Answering:
     async def close(self) -> None:
         self.connections.close_all_idle()
         self.thread.stop()
+        now = asyncio.get_running_loop().time
+        left = self._deadline + CLOSING_SECONDS - now() if self._deadline else LEAVE_SECONDS
+        latest = now() + min(max(left, LEAST_SECONDS), LEAVE_SECONDS)
         if not self.thread.busy:
-            await asyncio.to_thread(self.thread.join, LEAVE_SECONDS)
+            reserved = LEAST_SECONDS if self._records is not None else 0.0
+            await asyncio.to_thread(self.thread.join, max(0.0, latest - reserved - now()))
         if self._records is not None:
             mlrun.close(self._messages)
             await asyncio.sleep(0)  # for what this has just put
-            await self._records.close(LEAVE_SECONDS)
+            await self._records.close(latest - now())
 
     def _watch(self) -> None:
         plane, records = self.dataplane, self._records

@@ -6,12 +6,12 @@ from time import perf_counter
 from typing import Any
 
 from hopyard.server import streaming
-from hopyard.server.bodies.codec import Unserialisable
 from hopyard.server.books import Books
-from hopyard.server.failures import one_line, trimmed_traceback
 from hopyard.server.hosted import Door
 from hopyard.server.http.requests import INTERNAL, Request
 from hopyard.server.inference_log.log import InferenceLog
+from hopyard.server.inference_log.records import Body
+from hopyard.server.problems import problem_of
 from hopyard.server.quick import is_quick
 from hopyard.server.replies import JSON, Problem
 from hopyard.server.runners import Abandoned
@@ -19,6 +19,9 @@ from hopyard.server.timings import UNKNOWN, Times
 
 CLIENT_LEFT = 499  # nginx's number for a client that closed before its answer
 LEFT = "The client left before the call was started."
+
+Logged = tuple[bytes, str, Body, Body]
+"""The id and the protocol of a call, what was asked and what was answered."""
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +93,7 @@ class Call:
         raise NotImplementedError
 
     def _settle(
-        self, status: int, outputs: bytes, error: str | None, content_type: bytes | None = JSON
+        self, status: int, outputs: Body, error: str | None, content_type: bytes | None = JSON
     ) -> None:
         """Count and log, after the answer."""
         seconds = perf_counter() - self._started
@@ -99,29 +102,24 @@ class Call:
         door.counters.observe(status, seconds)
         log = books.log
         if log is not None and (log.takes_all or log.takes()):
-            extra = self._extra(content_type) if log.tells_events else None
-            self._log(log, status, seconds, b"" if error else outputs, error, extra)
+            self._log(log, status, seconds, (b"" if error else outputs, error, content_type))
         if books.latency_logging:
             books.tell_latency(self.request_id.decode(), door.verb, seconds)
 
     def _log(
-        self,
-        log: InferenceLog,
-        status: int,
-        seconds: float,
-        outputs: bytes,
-        error: str | None,
-        extra: dict[str, str] | None,
+        self, log: InferenceLog, status: int, seconds: float, answer: tuple[Body, str | None, bytes | None]
     ) -> None:
-        """Positional, and long: this is what the inference log costs a call."""
+        """This is what the inference log costs a call. `answer` is its body, its error and its type."""
+        outputs, error, content_type = answer
         times, started = self.times, self._started
         if times is None or not times.began:
             queue = preprocess = predict = postprocess = UNKNOWN
         else:
             queue = times.began - started - times.prepared
+            if queue < 0.0:  # noqa: PLR1730 - by a rounding, and UNKNOWN is below zero; max() is dear here
+                queue = 0.0
             preprocess, predict, postprocess = times.spent or times.spend()
-        request_id, protocol, asked, answered = self._logged(outputs)
-        size = len(asked) + len(answered)
+        request_id, protocol, asked, answered = self._logged(outputs, log.keeps_inputs, log.keeps_outputs)
         record = (
             started + log.clock,
             status,
@@ -133,20 +131,21 @@ class Call:
             preprocess,
             predict,
             postprocess,
-            asked if log.keeps_inputs else None,
-            answered if log.keeps_outputs else None,
+            asked,
+            answered,
             error,
             self.key_id,
-            extra,
+            self._extra(content_type) if log.tells_events else None,
         )
-        log.put(record, size)
+        size = len(asked) if asked else 0
+        log.put(record, size + len(answered) if answered else size)
 
     @property
     def request_id(self) -> bytes:
         raise NotImplementedError
 
-    def _logged(self, outputs: bytes) -> tuple[bytes, str, bytes, bytes]:
-        """The id, the protocol, and what was asked and answered, as they are logged."""
+    def _logged(self, outputs: Body, asked: bool, answered: bool) -> Logged:
+        """As they are logged; None for what is not to be kept."""
         raise NotImplementedError
 
     def _extra(self, content_type: bytes | None) -> dict[str, str]:
@@ -183,7 +182,14 @@ class HttpCall(Call):
         else:
             describe = partial(problem_of, door=self._door, request_id=self.request_id)
             done = partial(self._settle, content_type=answer.content_type)
-            streaming.send(self._asked, answer, self._door.hosted, describe=describe, done=done)
+            streaming.send(
+                self._asked,
+                answer,
+                self._door.hosted,
+                describe=describe,
+                done=done,
+                keeps=bool(self._books.log and self._books.log.keeps_outputs),
+            )
 
     def _refuse(self, error: BaseException) -> None:
         if isinstance(error, Abandoned):
@@ -193,32 +199,13 @@ class HttpCall(Call):
         self._asked.refuse(problem)
         self._settle(problem.reply.status if problem.reply else problem.status, b"", problem.sentence)
 
-    def _logged(self, outputs: bytes) -> tuple[bytes, str, bytes, bytes]:
-        asked = self._asked
-        return asked.id, self._door.protocol, asked.body, outputs
+    def _logged(self, outputs: Body, asked: bool, answered: bool) -> Logged:
+        request = self._asked
+        body = request.body if asked else None
+        return request.id, self._door.protocol, body, outputs if answered else None
 
     def _extra(self, content_type: bytes | None) -> dict[str, str]:
         headers = self._asked.headers
         told = {"content_type": headers.get(b"content-type"), "ce_id": headers.get(b"ce-id")}
         told["answer_type"] = content_type
         return {name: value.decode("latin-1") for name, value in told.items() if value is not None}
-
-
-def problem_of(error: BaseException, door: Door, request_id: bytes) -> Problem:
-    """Put any failure of a call into words for its caller, and into the log what the caller cannot mend."""
-    where = f"{door.verb} failed [{request_id.decode()}]"
-    problem = error if isinstance(error, Problem) else None
-    if isinstance(error, Unserialisable):
-        log.error("%s gave an answer that is not JSON [%s]: %s", door.verb, request_id.decode(), error)
-        return Problem(500, f"The model's answer cannot be written as JSON: {error}", "AnswerInvalid")
-    try:
-        problem = problem or door.hosted.problem(error)
-        if problem is None:
-            code = "OutOfMemory" if isinstance(error, MemoryError) else "PredictFailed"
-            problem = Problem(500, one_line(error), code)
-        if problem.status >= 500 and not isinstance(error, Problem):
-            log.error("%s\n%s", where, trimmed_traceback(error))
-    except Exception:
-        log.exception("%s, and the failure could not be described", where)
-        return Problem(500, INTERNAL, "Internal")
-    return problem

@@ -1,43 +1,24 @@
 """The server's settings: read once from the environment and the command line, and frozen.
 
 Nothing else in this package reads the environment. An argument overrides its variable:
-`--max-batch-size` is `HOPYARD_MAX_BATCH_SIZE`.
+`--max-batch-size` is `HOPYARD_MAX_BATCH_SIZE`; secrets have no arguments.
 """
 
-import argparse
 import dataclasses
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
-from hopyard.server import texts
+from hopyard.server import options, texts
 from hopyard.server.bodies.cloudevents import Manners
-from hopyard.server.failures import Failure, writable
+from hopyard.server.failures import writable
+from hopyard.server.options import Setting
 
 FILES_VARIABLES = ("HOPYARD_ARTIFACT_DIR", "ARTIFACT_FILES_PATH", "MODEL_FILES_PATH")
-# What KServe calls these on its command line; its remaining options are the script's own.
-KSERVE_OPTIONS = {
-    "--http_port": "port",
-    "--grpc_port": "grpc_port",
-    "--workers": "workers",
-    "--max_asyncio_workers": "max_concurrency",
-    "--enable_grpc": "enable_grpc",
-    "--enable_latency_logging": "latency_logging",
-    "--model_name": "model_name",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """How a field of `Config` is parsed and described; `env` where its variable has another name."""
-
-    about: str
-    parse: Callable[[str], Any] = texts.text
-    env: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +63,8 @@ class Config:
     )
     keys_file: Annotated[Path | None, Setting("hashed keys; without it anybody may predict", Path)] = None
     token: Annotated[
-        str, Setting("what the gateway comes with, in place of keys: nobody else may predict")
+        str,
+        Setting("what the gateway comes with, in place of keys: nobody else may predict", is_secret=True),
     ] = ""
     control_url: Annotated[
         str,
@@ -129,7 +111,8 @@ class Config:
         tuple[str, ...], Setting("host:port,... of Kafka, which has the topic", texts.words)
     ] = ()
     kafka_options: Annotated[
-        dict[str, Any] | None, Setting("JSON object of librdkafka's settings", texts.json_object)
+        dict[str, Any] | None,
+        Setting("JSON object of librdkafka's settings", texts.json_object, is_secret=True),
     ] = None
     spill_dir: Annotated[
         Path | None, Setting("folder of the folders of what a topic that is away will be sent", Path)
@@ -141,8 +124,12 @@ class Config:
         tuple[dict[str, Any], ...],
         Setting("JSON list of rules for what is taken out of bodies that are logged", texts.json_objects),
     ] = ()
-    redaction_salt: Annotated[str, Setting("secret that goes before what redaction hashes")] = ""
-    events_url: Annotated[str, Setting("where CloudEvents of every call are sent", texts.url)] = ""
+    redaction_salt: Annotated[
+        str, Setting("secret that goes before what redaction hashes", is_secret=True)
+    ] = ""
+    events_url: Annotated[
+        str, Setting("where CloudEvents of every call are sent", texts.address, is_secret=True)
+    ] = ""
     serving_id: Annotated[int, Setting("number of the serving", texts.number)] = 0
     registered_model: Annotated[str, Setting("name of the model served", env="MODEL_NAME")] = ""
     artifact_version: Annotated[str, Setting("version of its artifact", env="ARTIFACT_VERSION")] = ""
@@ -175,19 +162,18 @@ class Config:
 def read(argv: Sequence[str] | None = None) -> Config:
     """Return the settings, or raise `Failure` ConfigurationInvalid naming the wrong one."""
     settings = _settings()
-    given, unknown = _parser(settings).parse_known_args(argv)
-    arguments = vars(given)
-    values: dict[str, Any] = {"arguments": _of_script(argv if argv is not None else sys.argv[1:], unknown)}
+    given, of_script = options.given(argv if argv is not None else sys.argv[1:], settings)
+    values: dict[str, Any] = {"arguments": of_script}
     for name, setting in settings.items():
-        text = arguments[name] if arguments[name] is not None else os.environ.get(setting.env, "")
+        text = given[name] if name in given else os.environ.get(setting.env, "")
         if text:
-            values[name] = _parse(setting, text)
+            values[name] = options.parse(setting, text)
     config = Config(**values)
     code = config.script or config.transformer
     if code is None:
-        raise _invalid("HOPYARD_SCRIPT is not set; give the path of the .py file to serve")
+        raise options.invalid("HOPYARD_SCRIPT is not set; give the path of the .py file to serve")
     if config.script is None and config.predictors_file is None and not config.control_url:
-        raise _invalid(
+        raise options.invalid(
             "HOPYARD_TRANSFORMER is set without HOPYARD_SCRIPT; name the script, or in HOPYARD_PREDICTORS_FILE "
             "the file that lists the predictors"
         )
@@ -207,7 +193,7 @@ def reporting() -> tuple[Path | None, str]:
 def reloads() -> bool:
     """Whether HOPYARD_RELOAD asks for the watch over the script."""
     text = os.environ.get("HOPYARD_RELOAD", "")
-    return bool(text) and _parse(
+    return bool(text) and options.parse(
         Setting("on: start again when the script changes", texts.switch, "HOPYARD_RELOAD"), text
     )
 
@@ -243,18 +229,6 @@ def exported_project() -> str:
     return os.environ.get("HOPYARD_PROJECT") or os.environ.get("PROJECT_NAME") or "project"
 
 
-def _of_script(argv: Sequence[str], unknown: Sequence[str]) -> tuple[str, ...]:
-    """The words of the command line that a script could have meant for itself: KServe's options, and any
-    that are not ours.
-    """
-    words, mine = list(unknown), list(argv)
-    for number, word in enumerate(mine):
-        option, _, value = word.partition("=")
-        if option in KSERVE_OPTIONS and word not in words:
-            words += [option, value or (mine[number + 1] if number + 1 < len(mine) else "")]
-    return tuple(word for word in words if word != "--")
-
-
 def _settings() -> dict[str, Setting]:
     """Every field's `Setting`, with the name of its variable filled in."""
     hints = get_type_hints(Config, include_extras=True)
@@ -265,34 +239,3 @@ def _settings() -> dict[str, Setting]:
         name: dataclasses.replace(setting, env=setting.env or f"HOPYARD_{name.upper()}")
         for name, setting in found.items()
     }
-
-
-def _parse(setting: Setting, text: str) -> Any:
-    try:
-        return setting.parse(text)
-    except ValueError as error:
-        raise _invalid(f"{setting.env} is {text!r}: {error}") from None
-
-
-def _invalid(reason: str) -> Failure:
-    return Failure("ConfigurationInvalid", f"{reason}.")
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise _invalid(f"the command line is wrong: {message}")
-
-
-def _parser(settings: Mapping[str, Setting]) -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m hopyard.server", description="Serve a script.", allow_abbrev=False)
-    other_names: dict[str, list[str]] = {}
-    for option, name in KSERVE_OPTIONS.items():
-        other_names.setdefault(name, []).append(option)
-    for name, setting in settings.items():
-        about = f"{setting.about} [{setting.env}]"
-        if name == "script":
-            parser.add_argument("script", nargs="?", help=about)
-        else:
-            names = dict.fromkeys((f"--{name.replace('_', '-')}", *other_names.get(name, ())))
-            parser.add_argument(*names, dest=name, help=about)
-    return parser

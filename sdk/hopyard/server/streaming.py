@@ -1,6 +1,7 @@
 """Answers that come in pieces: an iterator of the model's, written as it goes, at the pace of the client."""
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -8,12 +9,13 @@ from typing import Any
 from hopyard.server.bodies import codec
 from hopyard.server.hosted import Hosted
 from hopyard.server.http.requests import Request
+from hopyard.server.inference_log.records import LARGEST_BODY, Body
 from hopyard.server.replies import Problem, Reply
 from hopyard.server.runners import ModelThread
 
-KEPT_BYTES = 64 * 1024
 CLIENT_LEFT = 499  # nginx's number for a client that closed before its answer
-Streamed = Callable[[int, bytes, str | None], None]  # status, the first bytes sent, what went wrong
+HASHED_AT_ONCE = 256 * 1024  # bytes; more than that in a thread
+Streamed = Callable[[int, Body, str | None], None]  # status, what was sent, what went wrong
 Describe = Callable[[BaseException], Problem]
 
 log = logging.getLogger(__name__)
@@ -21,15 +23,22 @@ _tasks: set[asyncio.Task[None]] = set()
 END = object()
 
 
-def send(request: Request, reply: Reply, hosted: Hosted, *, describe: Describe, done: Streamed) -> None:
-    """Write the stream of `reply`; `done` is called once, when it has ended or the client has gone."""
-    task = asyncio.get_running_loop().create_task(_send(request, reply, hosted, describe, done))
+def send(
+    request: Request, reply: Reply, hosted: Hosted, *, describe: Describe, done: Streamed, keeps: bool
+) -> None:
+    """Write the stream of `reply`; `done` is called once, when it has ended or the client has gone. `keeps`: whether
+    it is to be told what was sent.
+    """
+    sent = Sent(keeps=keeps)
+    task = asyncio.get_running_loop().create_task(_send(request, reply, hosted, describe, done, sent))
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)
 
 
-async def _send(request: Request, reply: Reply, hosted: Hosted, describe: Describe, done: Streamed) -> None:
-    sent, error, problem = bytearray(), None, None
+async def _send(
+    request: Request, reply: Reply, hosted: Hosted, describe: Describe, done: Streamed, sent: "Sent"
+) -> None:
+    error, problem = None, None
     pieces = Pieces(reply.stream, hosted.thread)
     try:
         # The first piece decides whether there is an answer at all.
@@ -37,9 +46,8 @@ async def _send(request: Request, reply: Reply, hosted: Hosted, describe: Descri
         data = b"" if piece is END else codec.piece(piece)
         request.begin(reply.status, headers=reply.headers, content_type=reply.content_type)
         while piece is not END and not request.abandoned:
-            if len(sent) < KEPT_BYTES:
-                sent += data[: KEPT_BYTES - len(sent)]
             await request.write(data)
+            await sent.add(data)
             piece = await pieces.next()
             data = b"" if piece is END else codec.piece(piece)
         request.end()
@@ -55,9 +63,39 @@ async def _send(request: Request, reply: Reply, hosted: Hosted, describe: Descri
         await pieces.close()
     status = CLIENT_LEFT if request.abandoned else reply.status
     if problem is None:
-        done(status, bytes(sent), None)
+        done(status, sent.body, None)
     else:
-        done(problem.status, bytes(sent), problem.sentence)
+        done(problem.status, sent.body, problem.sentence)
+
+
+class Sent:
+    """What of a stream is logged: its bytes, or the size and sha256 of more than a record may hold."""
+
+    def __init__(self, *, keeps: bool) -> None:
+        self._keeps = keeps
+        self._start = bytearray()
+        self._size = 0
+        self._hash: Any = None
+
+    async def add(self, data: bytes) -> None:
+        """The next piece was written."""
+        if not self._keeps:
+            return
+        self._size += len(data)
+        if self._size <= LARGEST_BODY:
+            self._start += data
+            return
+        if self._hash is None:
+            self._hash = hashlib.sha256(self._start)
+            self._start.clear()
+        if len(data) > HASHED_AT_ONCE:
+            await asyncio.to_thread(self._hash.update, data)
+        else:
+            self._hash.update(data)
+
+    @property
+    def body(self) -> Body:
+        return bytes(self._start) if self._hash is None else (self._size, self._hash.hexdigest())
 
 
 class Pieces:

@@ -4,8 +4,10 @@ from typing import Protocol
 
 from hopyard.server.bodies.tensors import TensorRequest, TensorResponse
 from hopyard.server.books import Books
-from hopyard.server.calls import CLIENT_LEFT, LEFT, Call, problem_of
+from hopyard.server.calls import CLIENT_LEFT, LEFT, Call, Logged
 from hopyard.server.hosted import Door, Hosted
+from hopyard.server.inference_log.records import Body
+from hopyard.server.problems import problem_of
 from hopyard.server.replies import Problem
 from hopyard.server.runners import Abandoned
 
@@ -23,8 +25,10 @@ class TensorSender(Protocol):
         """Answer; where the response cannot be written, refuse instead and return why."""
 
     def refused(self, problem: Problem) -> None: ...
-    def bodies(self) -> tuple[bytes, bytes]:
-        """What was asked and what was answered, for the inference log; as JSON unless that would take long."""
+    def bodies(self, asked: bool, answered: bool) -> tuple[bytes | None, bytes | None]:
+        """What was asked and what was answered, for the inference log; as JSON unless that would take long. None for
+        what is not to be kept.
+        """
 
 
 class TensorCall(Call):
@@ -70,8 +74,8 @@ class TensorCall(Call):
         self._sender.refused(problem)
         self._settle(problem.status, b"", problem.sentence)
 
-    def _logged(self, outputs: bytes) -> tuple[bytes, str, bytes, bytes]:
-        return self.request_id, self._sender.protocol, *self._sender.bodies()
+    def _logged(self, outputs: Body, asked: bool, answered: bool) -> Logged:
+        return self.request_id, self._sender.protocol, *self._sender.bodies(asked, answered)
 
     def _extra(self, content_type: bytes | None) -> dict[str, str]:
         ce_id = self._asked.headers.get("ce-id")

@@ -79,11 +79,23 @@ def reports(text: str) -> str:
     return text.lower()
 
 
-def url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+def address(text: str) -> str:
+    """An address as it is, to its last character. What is wrong is said without quoting it."""
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("an address has neither spaces nor letters that are not ASCII; write them as %XX")
+    try:
+        parts = urlsplit(text)
+        has_port = parts.port != 0
+    except ValueError:
+        raise ValueError("its machine or its port is written wrongly") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or not has_port:
         raise ValueError("it is no address that begins with http:// or https://")
-    return text.rstrip("/")
+    return text
+
+
+def url(text: str) -> str:
+    """An address that paths are put behind."""
+    return address(text).rstrip("/")
 
 
 def json_object(text: str) -> dict[str, Any]:

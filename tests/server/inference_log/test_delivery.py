@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from hopyard.server.inference_log.shipping.delivery import TAKEN_SECONDS, Delivery
+from hopyard.server.inference_log.shipping.delivery import HEAD_BYTES, MOST_HELD_BYTES, Delivery
 from hopyard.server.inference_log.sinks import SLOW_SECONDS, Parcel
 from hopyard.server.inference_log.spill import Spill
 
@@ -117,21 +117,39 @@ def test_new_values_go_beside_the_spilled_ones_once_the_sink_is_back(scene):
     assert before < 400
 
 
-def test_a_sink_that_is_slow_holds_up_no_batch(scene):
+def test_a_batch_is_taken_once_it_is_safe_and_a_sink_that_is_slow_holds_up_no_others(scene):
     scene.sink.mood = "keep"
     scene.give()
-    assert scene.taken == []
-    scene.later(TAKEN_SECONDS + 0.01)
-    assert scene.taken == [4]
-    scene.later(SLOW_SECONDS)
+    scene.later(SLOW_SECONDS + 0.01)
     assert scene.delivery.is_away
+    assert scene.taken == [], "it is in our memory alone"
     scene.give()
+    assert scene.taken == [8], "it is in a file"
     assert scene.counts == {"sent": 0, "spilled": 4, "dropped": 0, "waiting": 4}
     scene.sink.mood = "take"
     for _ in range(3):
         scene.later(0)
     assert scene.counts == {"sent": 8, "spilled": 4, "dropped": 0, "waiting": 0}
-    assert scene.taken == [4, 8]
+    assert scene.taken == [8, 4]
+
+
+def test_what_is_under_way_is_bounded_and_the_rest_goes_through_files(tmp_path, caplog):
+    scene = Scene(tmp_path, most_bytes=10**9)
+    scene.sink.mood = "keep"
+    half = [b"x" * (MOST_HELD_BYTES // 2 - HEAD_BYTES)]
+    for number in (1, 2, 3):
+        scene.delivery.take(half, number)
+    scene.delivery.take([b"small"], 4)
+    assert scene.taken == [3, 4]
+    assert scene.counts == {"sent": 0, "spilled": 2, "dropped": 0, "waiting": 2}
+    assert "the sink takes records more slowly than they come" in caplog.text
+    assert not scene.delivery.is_away
+    scene.sink.mood = "take"
+    for _ in range(3):
+        scene.later(0)
+    scene.delivery.take([b"more"], 5)
+    scene.later(0)
+    assert scene.counts == {"sent": 5, "spilled": 2, "dropped": 0, "waiting": 0}
 
 
 def test_a_sinks_own_mistake_is_a_failure_like_others(scene):

@@ -249,6 +249,22 @@ def test_a_connection_that_the_collector_closed_in_between_costs_no_event(collec
     assert sink.dropped == 0
 
 
+def test_the_log_has_no_secrets_of_the_address(collector, caplog):
+    collector.answer = lambda self, request: 404
+    address = collector.url.replace("http://", "http://me:hunter2@")
+    sink = EventsSink(f"{address}&key=hunter2", pairs("MODEL_INPUTS"))
+    sink.put(told())
+    eventually(lambda: sink.dropped == 1)
+    collector.answer = lambda self, request: 202
+    sink.put(told())
+    eventually(lambda: sink.sent == 1)
+    sink.close(1)
+    plain = collector.url.partition("?")[0]
+    assert f"cannot be sent to {plain} and are dropped: it answered 404 Not Found" in caplog.text
+    assert f"are sent to {plain} again" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
 def test_a_body_of_nothing_is_nothing():
     assert whole(b"") == Body("", 0)
     request, response = pairs().of(told(inputs=b"", outputs=b""))

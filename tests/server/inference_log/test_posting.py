@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from hopyard.server.control import Away
+from hopyard.server.control import TIMEOUT_SECONDS, Away
 from hopyard.server.inference_log.sinks.posting import MOST_BYTES, Posting, Refused, parts
 from tests.client.scripted import Scripted, drops, running, says, says_raw
 
@@ -80,12 +80,15 @@ def test_records_wait_for_a_platform_that_restarts_and_arrive_once(shipping, pla
     assert "are kept in files until the platform takes them again: the platform answered 503" in shipper.log
 
 
-def test_a_platform_that_never_answers_does_not_keep_batches_from_being_taken(shipping, platform):
+def test_a_platform_that_never_answers_holds_up_no_batches_but_those_of_its_first_second(shipping, platform):
     platform.on("POST", RECORDS, platform.never)
     shipper = shipping(drain_seconds=0.5)
-    for number in range(100):
+    for number in range(50):
         shipper.send([record(number)])
-    eventually(lambda: len(shipper.took) == 100, 5)
+    eventually(lambda: len(shipper.took) == 50, TIMEOUT_SECONDS + 3)
+    for number in range(50, 100):
+        shipper.send([record(number)])
+    eventually(lambda: len(shipper.took) == 100, 2)
     assert shipper.end() == 0
     assert shipper.counts["dropped"] == 100
     assert "could not be sent before the end and are dropped" in shipper.log
@@ -103,8 +106,20 @@ def test_a_line_that_the_platform_refuses_spoils_no_others(shipping, platform):
     assert "refused and dropped: the platform answered 400" in shipper.log
 
 
-def test_a_replica_that_the_platform_does_not_know_drops_at_once(shipping, platform):
-    platform.on("POST", RECORDS, says(404, {}))
+@pytest.mark.parametrize(
+    "answer", [says(401, {}), says(403, {}), says(404, {}), says_raw(302, b""), says(200, {})]
+)
+def test_what_may_pass_is_waited_for(shipping, platform, answer):
+    """A proxy's page, a token that is being changed, a platform that is being restored."""
+    platform.then(answer)
+    takes(platform)
+    shipper = shipping()
+    shipper.send([record(1)])
+    shipper.settled(sent=1, spilled=1, dropped=0, waiting=0)
+
+
+def test_a_replica_whose_records_nobody_wants_any_more_drops_at_once(shipping, platform):
+    platform.on("POST", RECORDS, says(410, {}))
     shipper = shipping()
     shipper.send([record(number) for number in range(20)])
     shipper.settled(sent=0, dropped=20, spilled=0)
@@ -113,9 +128,9 @@ def test_a_replica_that_the_platform_does_not_know_drops_at_once(shipping, platf
 
 def test_a_post_says_whether_it_may_be_tried_again(platform):
     big = [b"x" * (MOST_BYTES // 2) + b"\n" for _ in range(3)]
-    platform.then(says_raw(204, b""), says(403, {"error": "no"}), says_raw(204, b""), says(503, {}))
+    platform.then(says_raw(204, b""), says(410, {"error": "no"}), says_raw(204, b""), says(503, {}))
     with closing(Posting(f"{platform.url}/replicas/garden-iris-1", "t")) as posting:
-        with pytest.raises(Refused, match="403") as caught:
+        with pytest.raises(Refused, match="410") as caught:
             posting.deliver(big)
         assert caught.value.lines == 1
         with pytest.raises(Away, match="503"):

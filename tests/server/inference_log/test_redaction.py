@@ -5,14 +5,21 @@ import json
 import re
 import threading
 import time
+import tracemalloc
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hopyard.server.inference_log import matching
+from hopyard.server.failures import one_line
+from hopyard.server.inference_log import matching, records
+from hopyard.server.inference_log import redaction as redaction_module
+from hopyard.server.inference_log.pairs import Pairs
 from hopyard.server.inference_log.redaction import NOT_KEPT, Redaction
 from hopyard.server.inference_log.rules import path_of
+from hopyard.server.inference_log.shipping.orders import Orders
+from hopyard.server.inference_log.shipping.preparing import Preparing
 
 EMAIL = r"[\w.+-]+@[\w-]+\.\w+"
 
@@ -119,6 +126,23 @@ def test_a_pattern_is_looked_for_in_whole_numbers_and_in_names_too():
     assert found == {"***": "***", "b": 1.5, "c": True}
 
 
+@pytest.mark.parametrize(
+    ("pattern", "number", "is_changed"),
+    [
+        (r"\b\d{16}\b", 4111111111111111.0, True),
+        (r"^\d{16}$", 4111111111111111.0, True),
+        (r"^\d{17}$", 4.1111111111111111e16, True),
+        (r"5[12]\.\d+", 52.520008, True),
+        (r"\b\d{16}\b", 0.8414709848078965, False),
+        (r"\d{16}", 1.5, False),
+    ],
+)
+def test_a_number_with_a_point_is_looked_at_like_any_other_but_for_what_is_behind_its_point(
+    pattern, number, is_changed
+):
+    assert redacted([number], {"pattern": pattern}) == ["***" if is_changed else number]
+
+
 def test_a_rule_is_about_its_direction():
     redaction = Redaction.of([{"field": "a", "in": "inputs"}, {"field": "b", "in": "outputs"}])
     kept = redaction.kept(b'{"a":1,"b":2}', b'{"a":3,"b":4}')
@@ -142,7 +166,7 @@ def test_a_body_that_cannot_be_redacted_is_kept_by_size_and_digest_and_so_nothin
     kept = Redaction.of([{"field": "ssn"}]).kept(raw, b"{}", "ValueError: 123")
     assert (kept.inputs.text, kept.inputs.size) == ("", len(raw))
     assert kept.inputs.sha256 == hashlib.sha256(raw).hexdigest()
-    assert kept.error == NOT_KEPT
+    assert kept.error == f"ValueError: {NOT_KEPT}"
 
 
 def test_values_hidden_behind_a_key_given_twice_or_in_json_encoded_twice_do_not_survive():
@@ -157,7 +181,7 @@ def test_an_error_quotes_nothing_that_was_redacted():
     rules = [{"field": "name"}, {"field": "age"}, {"pattern": f"^{EMAIL}$"}]
     body = json.dumps({"name": "O'Brien \u00e4\n", "age": 7, "m": "a@b.co", "n": 17}).encode()
     error = f"KeyError: {'O' + chr(39) + 'Brien ä' + chr(10)!r}, 7 (not 17) and 7.0, a@b.co, x@y.zz."
-    kept = Redaction.of(rules).kept(body, b"", error)
+    kept = Redaction.of(rules).kept(body, b"", error, has_run=False)
     assert kept.error is not None
     assert not re.search(r"Brien|a@b|\b7\b", kept.error)
     assert "17" in kept.error
@@ -171,6 +195,93 @@ def test_an_error_is_not_kept_where_the_mode_keeps_no_inputs_to_compare_it_with(
     redaction = Redaction.of([{"field": "name", "in": "inputs"}])
     assert redaction.kept(None, b"{}", "bob").error == NOT_KEPT
     assert Redaction.of([{"pattern": "bob"}]).kept(None, b"{}", "bob!").error == "***!"
+
+
+LONG = "4111-" * 700
+
+
+@pytest.mark.parametrize(
+    "text", [f"could not convert {LONG!r}", f"{{'a': [{LONG!r}]}}", LONG, f"{'.' * 1990}{LONG}"]
+)
+@pytest.mark.parametrize("rule", [{"field": "card"}, {"pattern": "(4111-?)+"}])
+def test_a_long_value_does_not_survive_in_an_error_that_was_cut(text, rule):
+    error = one_line(ValueError(text))
+    assert error.endswith("...")
+    kept = Redaction.of([rule]).kept(json.dumps({"card": LONG}).encode(), b"", error, has_run=False)
+    assert "4" not in kept.error
+    assert kept.error.startswith("ValueError: ")
+
+
+def test_what_libraries_leave_of_a_value_does_not_survive_either():
+    body = json.dumps({"card": "4111222233334444 of Alice", "b": "wide"}).encode()
+    error = "1 validation error: input_value='411122223...of Alice', and \u20261144 w... was wide."
+    kept = Redaction.of([{"field": "card"}]).kept(body, b"", error, has_run=False)
+    assert kept.error == "1 validation error: input_value='***...***', and \u20261144 w... was wide."
+
+
+def test_a_match_that_was_cut_in_an_error_is_gone_though_no_body_has_it():
+    error = one_line(ValueError("x " * 989 + "of alice@example.com"))
+    assert error.endswith("alice@e...")
+    kept = Redaction.of([{"pattern": EMAIL}]).kept(b"{}", b"", error)
+    assert kept.error.endswith("x of ***...")
+
+
+@pytest.mark.parametrize("value", ["bob\0smith", "bob ", "Zo\u00eb"])
+def test_an_error_is_searched_for_all_ways_to_write_a_value(value):
+    body = json.dumps({"name": value}).encode()
+    redaction = Redaction.of([{"field": "name"}])
+    for said in (value, repr(value), repr(value.encode(errors="replace")), f"{{{value!r}: 1}}"):
+        error = one_line(ValueError(said))
+        kept = redaction.kept(body, b"", error, has_run=False).error
+        assert "***" in kept
+        assert not any(part in kept for part in ("bob", "smith", "Zo"))
+
+
+def test_patterns_see_an_error_before_values_are_taken_out_of_it():
+    rules = [{"field": "name"}, {"pattern": EMAIL}]
+    kept = Redaction.of(rules).kept(b'{"name": "alice"}', b"", "no alice@x.yz", has_run=False)
+    assert kept.error == "no ***"
+
+
+@pytest.mark.parametrize(
+    ("rule", "error"),
+    [
+        ({"field": "ssn", "in": "outputs"}, f"ValueError: {NOT_KEPT}"),
+        ({"field": "ssn"}, f"ValueError: {NOT_KEPT}"),
+        ({"pattern": r"^\d{4}$", "in": "outputs"}, f"ValueError: {NOT_KEPT}"),
+        ({"pattern": r"\d{4}", "in": "outputs"}, "ValueError: bad answer ***"),
+        ({"pattern": r"[^a-z ]{4}", "in": "outputs"}, "ValueError: bad answer ***"),
+        ({"field": "ssn", "in": "inputs"}, "ValueError: bad answer 1234"),
+    ],
+)
+def test_an_error_does_not_tell_what_rules_hide_in_an_answer_that_nobody_got(rule, error):
+    redaction = Redaction.of([rule])
+    assert redaction.kept(b"{}", b"", "ValueError: bad answer 1234").error == error
+    assert redaction.kept(b"{}", None, "ValueError: bad answer 1234").error == error
+
+
+def test_an_error_of_a_model_that_never_ran_is_kept():
+    redaction = Redaction.of([{"field": "ssn"}])
+    assert redaction.kept(b'{"ssn": 12}', b"", "no ssn 12", has_run=False).error == "no ssn ***"
+    assert redaction.kept(b"{}", b"", "bob@x: no").error == NOT_KEPT
+
+
+def test_nothing_that_was_looked_for_stays_in_memory():
+    redaction = Redaction.of([{"field": "names"}])
+
+    def redact(number: int) -> None:
+        body = json.dumps({"names": [f"name-{number}-{each}" for each in range(300)]}).encode()
+        assert redaction.kept(body, b"", "ValueError: name", has_run=False).error == "ValueError: name"
+
+    redact(0)
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(1, 20):
+            redact(number)
+        assert tracemalloc.get_traced_memory()[0] - before < 100_000
+    finally:
+        tracemalloc.stop()
 
 
 # What is kept of any document does not have the values of any rule.
@@ -344,6 +455,100 @@ def test_an_error_of_mlrun_is_not_kept_without_the_request_that_it_may_quote(req
     record = {"model": "m", "request": request_kept, "op": "infer", "error": f"bad {TOKEN}"}
     found = json.loads(Redaction.of([{"field": "ssn"}]).message(json.dumps(record).encode()))
     assert (found["request"], found["error"]) == (request_kept, NOT_KEPT)
+
+
+def test_what_else_a_record_of_mlrun_tells_of_a_call_is_redacted_too():
+    rules = [{"pattern": EMAIL}, {"field": "ssn", "action": "remove"}]
+    more = {"op": "a@b.co", "labels": {"of": "a@b.co"}, "own": ["a@b.co"], "ssn": 5, "worker": 3}
+    found = json.loads(Redaction.of(rules).message(json.dumps({**SINGLE, **more}).encode()))
+    assert (found["op"], found["labels"], found["own"], found["ssn"]) == ("***", {"of": "***"}, ["***"], None)
+    headers = ["request", "op", "resp"]
+    batch = {"model": "m", "headers": headers, "values": [[{}, "a@b.co", {}]], "labels": {"of": "a@b.co"}}
+    found = json.loads(Redaction.of(rules).message(json.dumps(batch).encode()))
+    assert found == {**batch, "values": [[{}, "***", {}]], "labels": {"of": "***"}}
+
+
+def test_what_a_record_of_mlrun_tells_of_its_server_stays():
+    found = json.loads(Redaction.of([{"pattern": r"\w"}]).message(json.dumps(SINGLE).encode()))
+    assert [found[each] for each in ("class", "model", "function_uri", "when", "microsec")] == [
+        SINGLE[each] for each in ("class", "model", "function_uri", "when", "microsec")
+    ]
+
+
+def test_an_error_of_mlrun_does_not_tell_what_rules_hide_in_answers():
+    record = {"model": "m", "request": {"a": 1}, "op": "infer", "error": f"bad answer {TOKEN}"}
+    redaction = Redaction.of([{"field": "ssn", "in": "outputs"}])
+    assert json.loads(redaction.message(json.dumps(record).encode()))["error"] == NOT_KEPT
+
+
+@pytest.mark.parametrize(
+    ("record", "pattern", "why"),
+    [
+        ({"request": "a" * 60_000}, "(a+)+b", "more than its time"),
+        ({"request": json.loads("[" * 300 + "]" * 300)}, "b", "cannot be redacted"),
+    ],
+)
+def test_the_reason_why_a_record_keeps_no_bodies_is_told_as_it_is(record, pattern, why, caplog):
+    redaction_module._say.cache_clear()
+    rules = [{"pattern": pattern}, {"field": "ssn", "action": "hash"}]
+    found = json.loads(Redaction.of(rules).message(json.dumps({**record, "op": "a@b.co"}).encode()))
+    assert (found["request"].keys(), found["op"]) == ({"size", "sha256"}, None)
+    assert [why in each.message for each in caplog.records] == [True]
+
+
+# The names that callers give to calls
+
+
+def named(record_id, extra, *patterns):
+    record = (
+        *[0.0] * records.REQUEST_ID,
+        record_id,
+        *[0.0] * (records.EXTRA - records.REQUEST_ID - 1),
+        extra,
+    )
+    found = Redaction.of([{"pattern": each} for each in patterns], "salt").named(record)
+    assert len(found) == len(record)
+    return found[records.REQUEST_ID], found[records.EXTRA]
+
+
+def test_an_id_that_a_pattern_matches_is_always_the_same_hash():
+    hashed = hashlib.sha256(b"saltcall of a@b.co").hexdigest()[:16]
+    extra = {"ce_id": "call of a@b.co", "content_type": "text/plain", "answer_type": None}
+    for _ in range(2):
+        assert named(b"call of a@b.co", extra, EMAIL) == (hashed.encode(), {**extra, "ce_id": hashed})
+    assert named(b"call-1", extra, r"\d{9}") == (b"call-1", extra)
+    assert named(b"call of a@b.co", None) == (b"call of a@b.co", None)
+
+
+def test_an_id_that_takes_for_ever_to_look_at_is_hashed():
+    found, _ = named(b"a" * 5000, None, "(a+)+b")
+    assert found == hashlib.sha256(b"salt" + b"a" * 5000).hexdigest()[:16].encode()
+
+
+def test_neither_the_record_nor_the_events_of_a_call_have_an_id_that_a_pattern_matches():
+    told = []
+    orders = Orders("w", "iris-inf0001", topic_dir=Path(), redaction=({"pattern": EMAIL},))
+    preparing = Preparing(orders, for_platform=False, tell=told.append)
+    times = (0.25, 0.0, -1.0, 0.2, -1.0)
+    extra = {"ce_id": "a@b.co"}
+    record = (1.7e9, 200, b"a@b.co", "v1", "predict", *times, b"{}", b"{}", None, None, extra)
+    (value,) = preparing.values([record])
+    (call,) = told
+    events = list(Pairs(orders.origin, exact=False).of(call))
+    assert "a@b.co" not in f"{value!r}{call.record!r}{events!r}"
+    assert call.record[records.REQUEST_ID] in value
+
+
+@pytest.mark.parametrize(
+    ("status", "queue", "is_kept"), [(500, 0.0, False), (503, -1.0, True), (400, 0.0, True)]
+)
+def test_an_error_is_kept_where_there_was_no_answer_it_could_quote(status, queue, is_kept):
+    told = []
+    orders = Orders("w", "iris-inf0001", topic_dir=Path(), redaction=({"field": "ssn"},))
+    times = (0.25, queue, -1.0, 0.2, -1.0)
+    record = (1.7e9, status, b"r", "v1", "predict", *times, b"{}", b"", "why", None, None)
+    Preparing(orders, for_platform=False, tell=told.append).values([record])
+    assert told[0].error == ("why" if is_kept else NOT_KEPT)
 
 
 def test_a_record_of_mlrun_that_takes_for_ever_keeps_no_bodies():

@@ -1,13 +1,21 @@
 """The shipper delivers records to the topic's folder, keeps what it cannot deliver, and survives what they hold."""
 
 import hashlib
+import json
+import marshal
 import os
 import signal
+import socket
+import stat
+import time
 from pathlib import Path
 
 import pytest
 
 from hopyard.server.inference_log import frames
+from hopyard.server.inference_log.shipping.intake import BAD_SETTINGS, LENGTH, Intake
+from hopyard.server.inference_log.shipping.orders import Orders
+from hopyard.server.inference_log.shipping.preparing import Preparing
 
 from ..process import eventually
 from .shipper import TOPIC, decoded, record, request_ids, values
@@ -92,6 +100,18 @@ def test_messages_that_are_encoded_already_pass_as_they_are(ship, tmp_path):
     shipper.send([(b'{"request": 1}',), record(1), (b"\xff",)])
     eventually(lambda: shipper.took)
     assert messages(tmp_path) == [b'{"request": 1}', b"\xff"]
+
+
+def test_what_is_hashed_cannot_be_guessed_without_the_salt(ship, tmp_path):
+    rules = [{"field": "name", "action": "hash"}]
+    secret = {"project": "garden", "model_name": "iris", "redaction_salt": "c0ffee"}
+    shipper = ship(topic_dir=str(tmp_path / "topics"), redaction=rules, **secret)
+    shipper.send([record(1, b'{"name": "Alice"}')])
+    assert shipper.end() == 0
+    (value,) = values(tmp_path / "topics" / TOPIC)
+    expected = hashlib.sha256(b"c0ffeeAlice").hexdigest()[:16]
+    assert json.loads(decoded(value)["inferenceRequest"]) == {"name": expected}
+    assert "c0ffee" not in shipper.log
 
 
 def test_rules_of_redaction_are_applied_before_anything_is_written(ship, tmp_path):
@@ -236,10 +256,62 @@ def test_without_a_topic_nothing_is_written_anywhere(ship, tmp_path):
 
 def test_rules_that_nobody_can_read_keep_everything_from_leaving(ship, tmp_path):
     shipper = ship(topic_dir=str(tmp_path / "topics"), redaction=[{"field": "name", "action": "burn"}])
-    assert shipper.process.wait(20) == 1
+    assert shipper.process.wait(20) == BAD_SETTINGS
     (line,) = shipper.lines
     assert line.startswith("ERROR Inference records cannot be shipped with these settings: ")
     assert not (tmp_path / "topics").exists()
+
+
+def test_a_spill_of_its_own_is_found_by_the_next_shipper_of_the_replica(ship, tmp_path):
+    (tmp_path / "topics").write_text("in the way")
+    settings = {"topic_dir": str(tmp_path / "topics")}
+    first = ship(**settings)
+    first.send([record(1), record(2)])
+    eventually(lambda: first.took)
+    first.close()
+    other = ship(topic_dir=str(tmp_path / "others"))
+    other.settled(sent=0, waiting=0)
+    (tmp_path / "topics").unlink()
+    second = ship(**settings)
+    second.settled(sent=2, waiting=0)
+    assert request_ids(messages(tmp_path)) == ["call-1", "call-2"]
+
+
+def test_a_spill_of_its_own_is_for_no_other_user_and_gone_after_the_end(ship, tmp_path):
+    (tmp_path / "topics").write_text("in the way")
+    shipper = ship(topic_dir=str(tmp_path / "topics"), drain_seconds=0.2)
+    shipper.send([record(1)])
+    eventually(lambda: shipper.took)
+    files = [path.readlink() for path in Path(f"/proc/{shipper.process.pid}/fd").iterdir()]
+    (folder,) = {file.parent for file in files if "hopyard-spill-" in str(file)}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert shipper.end() == 0
+    assert not folder.exists()
+
+
+def test_what_has_come_already_is_not_waited_for():
+    """A server that starts its shipper again sends its settings and all batches at once."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        for message in ("settings", "batch"):
+            data = marshal.dumps(message)
+            ours.sendall(LENGTH.pack(len(data)) + data)
+        intake = Intake(theirs)
+        assert next(iter(intake.read(20))) == "settings"
+        began = time.monotonic()
+        assert list(intake.read(20)) == ["batch"]
+        assert time.monotonic() - began < 10
+
+
+def test_events_that_cannot_be_made_cost_no_record(caplog):
+    def tell(told):
+        raise RuntimeError("no pair")
+
+    orders = Orders(writer="r1", topic=TOPIC, topic_dir=Path("topics"))
+    preparing = Preparing(orders, for_platform=False, tell=tell)
+    assert request_ids(preparing.values([record(1), record(2)])) == ["call-1", "call-2"]
+    assert preparing.dropped == 0
+    assert caplog.text.count("CloudEvents of a call cannot be made") == 1
 
 
 def test_each_process_writes_a_file_of_its_own(ship, tmp_path):

@@ -1,6 +1,7 @@
 """From a call to what arrives: a real server and its real shipper, with rules, events and MLRun's records."""
 
 import json
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from hopyard.server.inference_log import frames
 from tests.server.process import ServerProcess
+from tests.server.topics import shippers
 from tests.waiting import eventually
 
 from .collector import Collector
@@ -107,6 +109,22 @@ def test_calls_are_told_to_a_collector_as_redacted_events(serve, collector):
     assert headers["ce-status"] == "500"
     assert b"fail" not in failed
     assert b"***" in failed
+
+
+def test_events_that_no_collector_takes_are_counted_beside_the_records(serve, collector, tmp_path):
+    collector.answer = lambda self, request: 404
+    server = serve(ECHO, EVENTS_URL=collector.url, TOPIC="iris-inf1234", TOPIC_DIR=tmp_path).ready()
+    assert server.metric("hopyard_inference_log_events_dropped_total") == 0
+    for number in range(3):
+        assert server.predict(number).status_code == 200
+    eventually(lambda: server.metric("hopyard_inference_log_events_dropped_total") == 6)
+    assert server.metric("hopyard_inference_log_dropped_total") == 0
+    assert "events" not in server.get("/v2/health/ready").json()["inference_log"]
+    for shipper in shippers(server):
+        os.kill(shipper, signal.SIGKILL)
+    eventually(lambda: "it is started again" in server.log)
+    assert server.predict(3).status_code == 200
+    eventually(lambda: server.metric("hopyard_inference_log_events_dropped_total") == 8)
 
 
 def test_a_collector_that_hangs_holds_up_neither_calls_nor_the_topic(serve, collector, tmp_path):

@@ -10,6 +10,7 @@ from accounts.access import Access
 from models_registry.models import ModelVersion
 from serving import services
 from serving.models import InferenceRecord, Serving
+from serving.records import bins
 from serving.settings import Settings
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -41,6 +42,8 @@ def call(serving: Serving) -> Callable[..., InferenceRecord]:
             "requested_at": NOON - timedelta(seconds=number),
             "duration_us": 1500,
         }
-        return InferenceRecord.objects.create(**values | given)
+        values |= given
+        values["fields"] = bins.beside(values.get("fields", {}))  # as the consumer stores them
+        return InferenceRecord.objects.create(**values)
 
     return make

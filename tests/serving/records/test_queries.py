@@ -44,15 +44,18 @@ def test_a_search_that_takes_long_ends_and_says_how_far_it_came(
 ) -> None:
     monkeypatch.setattr(queries, "FIRST_STEP", 4)
     for number in range(20):
-        call(fields={"in": {}, "out": {"": [number]}})
-    asked = filters.parse({"where": "out >= 18"})
+        call(fields={"in": {}, "out": {"": [f"{'late' if number >= 18 else 'early'} {number}"]}})
+    asked = filters.parse({"where": "out ~ late"})  # which no index answers
     first = queries.page(serving, asked, after=None, size=50, seconds=0)
     assert (first.records, first.searched_to) == (
         [],
         serving.inference_records.order_by("-requested_at")[3].requested_at,
     )
     found = pages(serving, asked, size=50, seconds=0)
-    assert [record.fields["out"][""] for page in found for record in page.records] == [[18], [19]]
+    assert [record.fields["out"][""] for page in found for record in page.records] == [
+        ["late 18"],
+        ["late 19"],
+    ]
     assert found[-1].searched_to is None
 
 

@@ -4,7 +4,9 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts.models import AuditEntry
+from serving import wishes
 from serving.models import InferenceRecord, Replay, Serving
+from serving.records import queries
 from tests.conftest import People
 
 REPLAYS = "/api/projects/garden/servings/iris/replays/"
@@ -52,6 +54,7 @@ def test_a_replay_is_asked_for_with_the_filters_of_the_records(
         ({"revision": 1, "selection": {"colour": "red"}}, 400, "colour"),
         ({"revision": 1, "selection": {"status": "404"}}, 400, "No recorded call matches"),
         ({"revision": 1, "selection": []}, 400, "selection"),
+        ({"revision": 1, "selection": {"where": "in.x != " + 1500 * "\\"}}, 400, "2000 characters"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_with_a_sentence(
@@ -61,6 +64,26 @@ def test_what_cannot_be_asked_is_refused_with_a_sentence(
     assert response.status_code == status
     assert word in response.content.decode()
     assert not Replay.objects.exists()
+
+
+def test_where_time_is_over_before_a_call_was_found_the_worker_looks_on(
+    api: APIClient, recorded: list[InferenceRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    locked = wishes.locked
+
+    def searched(*args: object, **options: object) -> queries.Page:
+        looked.append("searched")
+        return queries.Page([], queries.Place(recorded[0].requested_at, 1))
+
+    def held(serving: Serving) -> Serving:
+        looked.append("locked")
+        return locked(serving)
+
+    monkeypatch.setattr(queries, "page", searched)
+    monkeypatch.setattr(wishes, "locked", held)
+    assert api.post(REPLAYS, {"revision": 1}, format="json").status_code == 202
+    assert looked == ["searched", "locked"]
 
 
 def test_one_replay_of_a_serving_runs_at_a_time(api: APIClient, recorded: list[InferenceRecord]) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from serving.models import DeadLetter, Topic
 from serving.settings import Settings
 from serving.topics import frames, schemas
 from serving.topics import services as topics
+from serving.topics.errors import NoSuchTopic
 
 PROJECT = "/api/projects/garden/"
 TOPICS = f"{PROJECT}topics/"
@@ -146,6 +148,9 @@ def test_a_name_that_kafka_would_not_take_is_refused(name: str, api: APIClient) 
         ({"subject": "prices", "schema": {"type": {"type": "array"}}}, "schema", "'items' is missing"),
         ({"subject": "prices", "schema": '{"type": "Unheard"}'}, "schema", "'Unheard', which is neither"),
         ({"subject": "prices", "schema": 5}, "schema", "no Avro schema"),
+        ({"subject": "prices", "schema": json.dumps(OWN | {"x": math.nan})}, "schema", "NaN is no number"),
+        ({"subject": "prices", "schema": json.dumps(OWN)[:-1] + ', "x": -1e999}'}, "schema", "-1e999 is no"),
+        ({"subject": "prices", "schema": json.dumps(OWN | {"doc": "\ud800"})}, "schema", "surrogate"),
         ({"subject": "prices", "schema": {"type": "enum", "name": "E", "symbols": 3}}, "schema", "is 3"),
         ({"subject": "prices", "schema": f'"{"x" * 70_000}"'}, "schema", "may have 64 KB"),
         ({"colour": "green"}, "colour", "There is no field colour"),
@@ -267,6 +272,17 @@ def test_messages_that_cannot_be_kept_are_refused_and_none_is_kept(
     assert not (folder / "requests").exists()
 
 
+def test_a_topic_that_is_deleted_meanwhile_takes_no_messages(
+    owner: Access, api: APIClient, folder: Path
+) -> None:
+    post(api, name="requests")
+    topic = Topic.objects.get()
+    api.delete(f"{TOPICS}requests/")
+    with pytest.raises(NoSuchTopic, match="requests has been deleted"):
+        topics.publish(access=owner, topic=topic, values=[b"late"])
+    assert not folder.exists()
+
+
 def test_messages_that_cannot_be_written_may_be_sent_again(api: APIClient, folder: Path) -> None:
     post(api, name="requests")
     folder.write_text("in the way")
@@ -317,6 +333,10 @@ def test_versions_of_an_own_schema_are_those_of_the_projects_topics(api: APIClie
     assert api.get(f"{url}latest/").json()["schema"] == wider
     assert api.get(f"{url}1/").json()["schema"] == OWN
     assert api.get(f"{PROJECT}schemas/unheard/versions/").status_code == 404
+    post(api, name="again", subject="prices", schema=json.dumps(OWN, indent=1))
+    refusal = post(api, status=400, name="third", subject="prices", schema=wider)
+    assert "another schema already, that of the topic" in refusal["error"]["fields"]["schema_version"][0]
+    assert api.get(f"{url}1/").json()["schema"] == OWN
 
 
 def test_dead_letters_come_newest_first_with_bytes_and_text(api: APIClient) -> None:

@@ -293,6 +293,19 @@ def test_a_roll_back_to_a_topic_that_is_gone_makes_it_again(api: APIClient, aske
     assert Topic.objects.get(name=name).state == Topic.State.WAITING
 
 
+def test_a_roll_back_to_a_topic_that_is_another_one_now_says_so(api: APIClient) -> None:
+    api.post(TOPICS, {"name": "log", "subject": "inferenceschema"}, format="json")
+    create(api, topic="log")
+    api.patch(IRIS, {"topic": "NONE"}, format="json")
+    Topic.objects.filter(name="log").update(subject="mlrunrecord", schema_version=None)
+    back = api.post(f"{IRIS}revisions/1/rollback/")
+    assert back.status_code == 409
+    assert "log has the subject mlrunrecord, and inference records in Avro" in back.json()["error"]["message"]
+    Topic.objects.filter(name="log").update(is_deleted=True)
+    back = api.post(f"{IRIS}revisions/1/rollback/")
+    assert back.json()["error"]["message"] == "log has been deleted; choose another topic."
+
+
 def test_a_roll_back_to_requests_of_a_topic_that_is_gone_says_so(api: APIClient) -> None:
     api.post(TOPICS, {"name": "asked"}, format="json")
     create(api, input_topic="asked")

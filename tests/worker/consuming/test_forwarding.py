@@ -1,17 +1,20 @@
 """What waits in files for Kafka is sent in order, once the broker can be reached, and removed."""
 
 import fcntl
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 
 from serving.models import DeadLetter, Topic, TopicOffset
 from serving.topics import outbox
 from serving.topics.broker import BrokerAway
 from tests import broker
 from tests.broker import Kafka
-from worker.consuming import forwarding
+from worker.consuming import consumer, forwarding
 from worker.topics import installed
 from worker.topics.kafka import KafkaBroker
 
@@ -160,3 +163,28 @@ def test_a_message_that_comes_while_its_file_is_removed_is_kept(
     forwarding.forward(there)
     forwarding.forward(there)
     assert values(there, topic) == [b"1", b"2"]
+
+
+def test_what_is_left_of_a_time_with_kafka_goes_into_the_topics_folder(
+    folder: Path, register: Make, settings
+) -> None:
+    settings.KAFKA_BROKERS = ["kafka:9092"]
+    topic = register()
+    outbox.put(topic.name, "r1-0-1", [b"1", b"2"])
+    settings.KAFKA_BROKERS = []
+    there = installed.broker()
+    assert forwarding.forward(there) == 2
+    assert [each.value for each in there.peek(topic.name, most=10)] == [b"2", b"1"]
+    assert not waiting(settings)
+    assert forwarding.forward(there) == 0
+
+
+def test_the_log_consumer_sends_on_with_kafka_and_without(settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for brokers in ([], ["kafka:9092"]):
+        settings.KAFKA_BROKERS = brokers
+        is_forwarding = threading.Event()
+        monkeypatch.setattr(forwarding, "run", lambda is_over, started=is_forwarding: started.set())
+        monkeypatch.setattr(consumer, "run", lambda is_over, started=is_forwarding: started.wait(10))
+        monkeypatch.setattr(signal, "signal", lambda number, handler: None)
+        call_command("consume")
+        assert is_forwarding.is_set(), brokers

@@ -8,10 +8,14 @@ from pathlib import Path
 from tests import postgres
 
 HERE = Path(__file__).resolve().parent
+TESTS = HERE.parents[1]
 
 
-def test_records_are_stored_and_trimmed_on_postgres_too() -> None:
-    files = [str(HERE / name) for name in ("test_records.py", "test_retention.py")]
+def test_records_are_stored_found_and_trimmed_on_postgres_too() -> None:
+    here = [HERE / name for name in ("test_records.py", "test_retention.py")]
+    files = map(
+        str, [*here, TESTS / "serving/records/test_bins.py", TESTS / "serving/records/test_queries.py"]
+    )
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-header", *files]
     with postgres.running("fsync=off") as url:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.db import connection
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
@@ -50,7 +51,8 @@ def test_a_record_is_stored_in_full_and_once(
     times = (stored.duration_us, stored.queue_us, stored.preprocess_us, stored.predict_us)
     assert (*times, stored.postprocess_us) == (1200, 100, None, 800, 0)
     assert (stored.inputs, stored.inputs_bytes) == ('{"instances": [[1, 2]]}', 23)
-    assert stored.fields == {"in": {"0": [1], "1": [2]}, "out": {"": [3]}}
+    assert (stored.fields["in"], stored.fields["out"]) == ({"0": [1], "1": [2]}, {"": [3]})
+    assert ("bins" in stored.fields) is (connection.vendor == "postgresql")
     topic.refresh_from_db()
     assert (topic.consumed["stored"], topic.consumed["skipped"]) == (2, 0)
 
@@ -92,7 +94,7 @@ def test_mlruns_records_are_stored(serving: Serving, register: Make, write: Writ
     assert (single.request_id, single.verb, single.status, single.duration_us) == ("a", "infer", 200, 1200)
     assert (single.revision, single.protocol) == (7, "mlrun")
     assert single.requested_at == datetime(2026, 11, 20, 10, 0, 0, 123456, tzinfo=UTC)
-    assert single.fields == {"in": {"0": [1], "1": [2]}, "out": {"": [3]}}
+    assert (single.fields["in"], single.fields["out"]) == ({"0": [1], "1": [2]}, {"": [3]})
     assert (first.duration_us, first.fields["in"]) == (1_500_000, {"": [0]})
     assert {first.request_id[-2:], second.request_id[-2:]} == {"-0", "-1"}
     assert (error.status, error.error, error.outputs) == (400, "it broke", "")
@@ -121,6 +123,7 @@ def spoilt(serving: int) -> list[tuple[bytes, str]]:
         (good(serving, requestTimestamp=2**62), "no time in epoch milliseconds"),
         (good(serving, requestTimestamp=NOW_MS + 10 * 86_400_000), "has not come yet"),
         (good(serving, requestMicros=5000), "microseconds is 5000"),
+        (good(serving, requestTimestamp=2**48 - 1), "no time in epoch milliseconds"),
         (good(serving, responseHttpCode=0), "status is 0"),
         (good(serving, revision=-1), "revision is -1"),
         (good(serving, seconds=float("nan")), "seconds is nan"),
@@ -253,6 +256,16 @@ def test_mlruns_records_of_another_project_find_no_serving(
     consume()
     assert not ids()
     assert "“garden/iris”" in reasons()[0]
+
+
+def test_mlruns_records_of_a_serving_that_is_gone_are_not_another_ones(
+    serving: Serving, register: Make, write: Write, consume: Consume
+) -> None:
+    topic = register(subject=schemas.MLRUN, schema_version=None)
+    write(_logs_into(serving, topic), mlrun(function_uri="garden/gone"), mlrun(function_uri="other/name"))
+    consume()
+    assert InferenceRecord.objects.filter(serving=serving).count() == 1
+    assert "“garden/gone”" in reasons()[0]
 
 
 def test_records_of_a_deleted_serving_are_counted_and_no_more(

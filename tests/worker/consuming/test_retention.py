@@ -11,6 +11,7 @@ from django.db import connection
 from serving.models import InferenceRecord, Serving
 from worker import retention
 from worker.consuming import partitions, rows, trimming
+from worker.consuming.rows import Row
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -25,18 +26,35 @@ def _small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trimming, "STEP_ELSEWHERE", 3)
 
 
-def record(serving: Serving, number: int, **about: Any) -> InferenceRecord:
-    columns = {"requested_at": NOW - timedelta(minutes=number), "inputs": "", "outputs": ""} | about
-    return InferenceRecord(
-        serving=serving,
+def record(serving: Serving, number: int, **about: Any) -> Row:
+    plain = Row(
+        serving_id=serving.pk,
+        topic="iris-inf0001",
         request_id=f"n{number}",
         revision=1,
         replica="r",
+        model_version=1,
+        protocol="v1",
         verb="predict",
         status=200,
         duration_us=1,
-        **columns,
+        queue_us=None,
+        preprocess_us=None,
+        predict_us=None,
+        postprocess_us=None,
+        inputs="",
+        inputs_bytes=0,
+        inputs_sha256="",
+        outputs="",
+        outputs_bytes=0,
+        outputs_sha256="",
+        error="",
+        key_id="",
+        sampling_percent=100.0,
+        requested_at=NOW - timedelta(minutes=number),
+        fields={},
     )
+    return plain._replace(**about)
 
 
 def ids(serving: Serving) -> list[str]:

@@ -10,9 +10,11 @@ from django.utils import timezone
 
 from accounts.access import Access
 from serving import services
+from serving.errors import NoSuchServing
 from serving.models import InferenceRecord, Replay, Serving
 from serving.replays import services as replays
 from tests.waiting import eventually
+from worker import lease, reconcile
 from worker.deployers.base import Deployer
 from worker.probe import probe
 from worker.replaying import stepping
@@ -87,7 +89,7 @@ def test_the_answers_of_another_revision_are_compared_call_by_call(
     replay = finish(ask(owner, serving, revision=2))
     assert (replay.state, replay.failure) == ("done", None)
     assert (replay.total, replay.asked, replay.differing) == (4, 4, 2)
-    assert [call.differs for call in replay.calls.order_by("pk")] == [False, False, True, True]
+    assert [call.differs for call in replay.calls.order_by("requested_at")] == [False, False, True, True]
     assert replay.calls.get(request_id="call-2").difference == "[0]: 3, now 3.25"
     assert (replay.summary["largest_change"], replay.summary["failing"]) == (0.25, 0)
     assert replay.summary["new_us"]["p50"] > 0
@@ -138,6 +140,43 @@ def test_one_that_is_ended_leaves_no_replica(
     )
     replays.end(access=owner, replay=replay)
     assert finish(replay).state == "failed"
+
+
+def test_a_serving_that_is_deleted_leaves_no_replica_of_its_replays(
+    create: Create, owner: Access, deployer: Deployer
+) -> None:
+    serving = create(SUMS)
+    recorded(serving, 1)
+    replay = ask(owner, serving)
+    eventually(
+        lambda: stepping.step(replay.pk, deployer) is False and deployer.status(replay.key), seconds=60
+    )
+    services.delete(access=owner, serving=serving)
+    with pytest.raises(NoSuchServing):
+        ask(owner, serving)
+    with lease.hold(replay.pk, Replay):
+        assert not reconcile.step(serving.pk, deployer), "somebody is at it"
+    assert Replay.objects.filter(pk=replay.pk).exists()
+    assert reconcile.step(serving.pk, deployer)
+    assert deployer.status(replay.key) == []
+    assert not (settings.KEYS_DIR / f"{replay.key}.json").exists()
+    assert not Serving.objects.filter(pk=serving.pk).exists()
+
+
+def test_a_replica_whose_removal_was_forgotten_goes_with_the_next_look(
+    create: Create, owner: Access, deployer: Deployer
+) -> None:
+    serving = create(SUMS)
+    recorded(serving, 1)
+    replay = ask(owner, serving)
+    eventually(
+        lambda: stepping.step(replay.pk, deployer) is False and deployer.status(replay.key), seconds=60
+    )
+    replays.end(access=owner, replay=replay)
+    (left,) = stepping.unfinished()
+    assert stepping.step(left.pk, deployer)
+    assert deployer.status(replay.key) == []
+    assert not stepping.unfinished().exists()
 
 
 def test_nobody_but_the_platform_may_ask_its_replica(

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 
 from serving.models import DeadLetter, Replica, Revision, Serving, Topic
 from serving.states import ReplicaState
@@ -247,3 +248,19 @@ def test_a_topic_that_is_gone_is_waited_for_and_named(
     scene.until(scene.answers)
     assert set(scene.ids()) == {"a"}
     assert not scene.letters()
+
+
+def test_requests_are_not_put_aside_into_a_topic_of_somebody_else(
+    scene: Scene, server: ServerProcess, monkeypatch: pytest.MonkeyPatch, settings: LazySettings
+) -> None:
+    monkeypatch.setattr(lane, "TROUBLE_SECONDS", 0.05)
+    scene.broker.create(scene.dead, partitions=1, replication=1)
+    scene.send(b"no JSON", {"id": "a", "inputs": [[1]]})
+    scene.lane()
+    if settings.KAFKA_BROKERS:
+        asked = Topic.objects.filter(name=scene.asked)
+        scene.until(lambda: "HOPYARD_KAFKA_EXISTING" in asked.get().consumed.get("problem", ""))
+        assert not scene.letters()
+        assert not scene.answers()
+        settings.KAFKA_EXISTING = ["*-dead"]
+    scene.until(lambda: scene.answers() and scene.letters())

@@ -186,3 +186,13 @@ def test_a_removed_topic_leaves_no_offsets(broker: DirectoryBroker, file: Path) 
     assert not TopicOffset.objects.exists()
     reader.commit()
     assert not TopicOffset.objects.exists()
+
+
+def test_a_removed_topic_leaves_the_offsets_of_one_with_other_capitals(
+    root: Path, broker: DirectoryBroker
+) -> None:
+    for name in ("calls", "Calls"):
+        broker.create(name, partitions=1, replication=1)
+        TopicOffset.objects.create(path=f"{name}/r1.000001.log", position=7)
+    broker.delete("calls")
+    assert [each.path for each in TopicOffset.objects.all()] == ["Calls/r1.000001.log"]

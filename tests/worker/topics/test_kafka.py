@@ -192,6 +192,8 @@ def test_options_that_cannot_be_used_are_named() -> None:
         ({"security.protocoll": "SSL"}, "'security.protocoll' is not an option"),
         ({"security.protocol": "TLS"}, "security.protocol is 'TLS'"),
         ({"message.max.bytes": "1 MB"}, "message.max.bytes is '1 MB'; write a whole number"),
+        ({"compression.type": "zstd"}, "compression.type is 'zstd', which the platform could not read"),
+        ({"compression.codec": "snappy"}, "write none or gzip or lz4"),
     ):
         with pytest.raises(ValueError, match=sentence):
             KafkaBroker(["127.0.0.1:9092"], options)

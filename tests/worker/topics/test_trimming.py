@@ -55,6 +55,29 @@ def test_old_files_go_once_they_are_read(root: Path) -> None:
     }
 
 
+def test_a_file_that_is_begun_anew_meanwhile_is_read_from_its_beginning(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = file(root, "topics/calls/r1.000001.log", hours=11, read=100)
+    forget = trimming._forget_offsets
+
+    def written_again() -> None:
+        path.write_bytes(b"new")
+        forget()
+
+    monkeypatch.setattr(trimming, "_forget_offsets", written_again)
+    trimming.trim()
+    assert path.read_bytes() == b"new"
+    assert not TopicOffset.objects.exists()
+
+
+def test_capitals_tell_topics_apart(root: Path) -> None:
+    file(root, "topics/calls/r1.000001.log", hours=11, read=100)
+    TopicOffset.objects.create(group="another", path="Calls/r1.000001.log", position=7)
+    trimming.trim()
+    assert left(root) == set()
+
+
 def test_what_nobody_reads_goes_when_it_is_old(root: Path) -> None:
     file(root, "topics/answers/r1.000001.log", hours=11)
     file(root, "topics/answers/r2.000001.log", hours=9)

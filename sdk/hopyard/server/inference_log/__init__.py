@@ -4,11 +4,3 @@
 process. The rest runs there: `shipping` is the process, `redaction` and `bodies` decide what is kept, `encoding` writes
 it, `sinks` deliver it, and `spill` has what a sink that is away could not take.
 """
-
-
-class Lost(OSError):
-    """So many lines of a batch were not taken."""
-
-    def __init__(self, reason: str, lines: int) -> None:
-        super().__init__(reason)
-        self.lines = lines

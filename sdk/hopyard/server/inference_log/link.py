@@ -7,10 +7,12 @@ in four bytes, big-endian, then so many bytes of marshal.
 From the server, first a dict: the fields of `Config` by name (paths as text) and `writer`, a name for files that no
 other process has. Then `(number, [record, ...])`, where a record is a tuple as `records.py` has it, or a tuple of one.
 
+Last `(END, seconds)`, how long the shipper has for what it holds then, in place of `drain_seconds`.
+
 From the shipper `("took", number)`, once every record of the batch is out of its hands: the sink has it, the spill has
-it, or it was dropped and counted; in any order. And `("counts", {"sent", "spilled", "dropped", "waiting"})` when they
-have changed, at most once a second, and at its end; since its start, except `waiting`: what is in the spill now. With a
-collector of CloudEvents, `events_dropped` is among them.
+it, or it was dropped and counted; in any order. And `("counts", {"sent", "spilled", "dropped", "waiting"})` first, when
+its settings are good, then when they have changed, at most once a second, and at its end; since its start, except
+`waiting`: what is in the spill now. With a collector of CloudEvents, `events_dropped` is among them.
 
 Batches that were not acknowledged are sent again to the next shipper where one died, so records arrive at least once.
 The end of the input means that the server stops, or is gone: the shipper reads what is left, has `drain_seconds` to
@@ -21,7 +23,6 @@ parent that is not the one it started with (`os.getppid`) means the same.
 import asyncio
 import marshal
 import os
-import signal
 import socket
 import struct
 import subprocess
@@ -31,6 +32,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from hopyard.server.inference_log.shipping.intake import END
+
 COMMAND = (sys.executable, "-P", "-m", "hopyard.server.inference_log.shipping")
 NICENESS = 10
 REAP_SECONDS = 1.0
@@ -38,10 +41,13 @@ _LENGTH = struct.Struct(">I")
 
 
 class Link(asyncio.Protocol):
-    """One shipper. `took` and `told` are called with what it says, `ended` is set once nothing more will come of it."""
+    """One shipper. `took` and `told` are called with what it says, `ended` is set once nothing more will come of it.
+    `is_up`: it has read its settings, and begun.
+    """
 
     def __init__(self, *, took: Callable[[int], object], told: Callable[[Mapping[str, int]], None]) -> None:
         self.ended = asyncio.Event()
+        self.is_up = False
         self._took = took
         self._told = told
         self._read = bytearray()
@@ -49,7 +55,7 @@ class Link(asyncio.Protocol):
         self._process: subprocess.Popen[bytes] | None = None
 
     async def open(self, settings: Mapping[str, Any]) -> None:
-        """Start the process and give it its settings. Raises OSError."""
+        """Start the process and give it its settings. Raises OSError, and RuntimeError where no thread is to be had."""
         ours, theirs = socket.socketpair()
         try:
             with theirs:
@@ -66,13 +72,14 @@ class Link(asyncio.Protocol):
         if self._transport is not None and not self.ended.is_set():
             self._transport.write(frame)
 
-    def finish(self) -> None:
-        """Nothing more will be sent; the shipper ends once it has done its best."""
+    def finish(self, seconds: float) -> None:
+        """Nothing more will be sent; the shipper ends once it has done its best, within this time."""
         if self._transport is not None and not self.ended.is_set():
+            self.send(framed((END, seconds)))
             self._transport.write_eof()
 
-    async def reap(self) -> str:
-        """Make sure that the process is gone, and say how it ended."""
+    async def reap(self) -> int:
+        """Make sure that the process is gone, and return its exit code, that of a signal below zero."""
         if self._transport is not None:
             self._transport.abort()
         return await asyncio.to_thread(self._reap)
@@ -80,6 +87,7 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._read += data
         for what, said in _frames_in(self._read):
+            self.is_up = True
             if what == "took":
                 self._took(said)
             elif what == "counts":
@@ -88,15 +96,13 @@ class Link(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self.ended.set()
 
-    def _reap(self) -> str:
-        if self._process is None:
-            return "before it was started"
+    def _reap(self) -> int:
+        assert self._process is not None, "it was opened"
         try:
-            status = self._process.wait(REAP_SECONDS)
+            return self._process.wait(REAP_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            status = self._process.wait()
-        return f"by {signal.Signals(-status).name}" if status < 0 else f"with exit code {status}"
+            return self._process.wait()
 
 
 def framed(message: Any) -> bytes:

@@ -6,8 +6,6 @@ frame on a socket. What the shipper does not take is kept within bounds, and bey
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
@@ -17,19 +15,16 @@ from typing import Any
 
 from hopyard.server.config import Config
 from hopyard.server.inference_log.digests import Digests
-from hopyard.server.inference_log.link import Link
-from hopyard.server.inference_log.records import LARGEST_BODY, Message, Record
+from hopyard.server.inference_log.keeping import Keeping
+from hopyard.server.inference_log.records import LARGEST_BODY, Message, Record, plain
 from hopyard.server.inference_log.window import Window
 
 COUNTS = ("sent", "spilled", "dropped", "waiting")
-LASTING = ("sent", "spilled", "dropped", "events_dropped")  # of what a shipper says; they count on after its end
 BATCH_RECORDS = 100
 BATCH_BYTES = 256 * 1024
 GATHER_SECONDS = 0.05
-SHIPPING_SECONDS = 2.0  # for the shipper's last words; our end may take a little longer
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0  # before a shipper that ended is started again
-STEADY_SECONDS = 30.0
-TRIES = 3  # for a batch that no shipper survives
+SHIPPING_SECONDS = 2.0  # for the shipper's last words, where we end without any
+SAID_EVERY_SECONDS = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -47,26 +42,22 @@ class InferenceLog:
         only_messages = settings.topic_subject == "mlrunrecord" and not self.tells_events
         self._share = 0.0 if only_messages else settings.sampling_percent / 100
         self.takes_all = self._share >= 1.0
-        self._settings = _told(settings, writer)
         self._loop = asyncio.get_running_loop()
         self._records: list[Record | Message] = []
         self._bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._window = Window()
+        self._keeping = Keeping(_told(settings, writer), self._window)
         self._dropped = 0
-        self._is_dropping = False
-        self._link: Link | None = None
-        self._keeping: asyncio.Task[None] | None = None
-        self._opened = asyncio.Event()
-        self._is_closing = False
-        self._said: Counter[str] = Counter()
-        self._before: Counter[str] = Counter()  # of shippers that have ended
+        self._next_said = 0.0
+        self._has_refused = False
+        self._is_started = False
         self._digests = Digests(self._loop, done=self._gather, refused=lambda: self._drop(1))
 
     @property
     def counts(self) -> dict[str, int]:
         """Of all records so far: sent, spilled and dropped, and how many are on their way now."""
-        counts = {name: self._before[name] + self._said[name] for name in COUNTS}
+        counts = {name: self._keeping.count(name) for name in COUNTS}
         counts["dropped"] += self._dropped
         counts["waiting"] += self._window.records + len(self._records) + len(self._digests)
         return counts
@@ -74,7 +65,7 @@ class InferenceLog:
     @property
     def events_dropped(self) -> int:
         """CloudEvents that no collector has got."""
-        return self._before["events_dropped"] + self._said["events_dropped"]
+        return self._keeping.count("events_dropped")
 
     def takes(self) -> bool:
         """Whether the next call is in the sample; not to be asked where all are taken."""
@@ -102,25 +93,23 @@ class InferenceLog:
 
     def start(self) -> None:
         """Start the shipper; the server is ready."""
-        self._keeping = self._loop.create_task(self._keep())
+        self._is_started = True
+        self._keeping.start()
 
     async def close(self, seconds: float) -> None:
         """Hand over what there is, and let the shipper end, for at most this long."""
-        if self._keeping is None:
+        if not self._is_started:
             return
         deadline = self._loop.time() + seconds
-        await self._digests.settle(seconds)
+        await self._digests.settle(seconds / 2)
         self._flush()
-        self._is_closing = True
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(deadline):
-                await self._opened.wait()
-                assert self._link is not None
-                self._link.finish()
-                await self._keeping
-        self._keeping.cancel()
-        if self._window.records:
-            log.warning("%d inference records were on their way when the server ended", self._window.records)
+        is_on_its_way = await self._keeping.close(deadline)
+        left = self._window.records
+        if left and is_on_its_way:
+            log.warning("%d inference records were on their way when the server ended", left)
+        elif left:
+            self._dropped += self._window.clear()
+            log.error("%d inference records could not be shipped before the end and are dropped", left)
 
     # Gathering
 
@@ -135,79 +124,37 @@ class InferenceLog:
             return
         if self._window.is_full:
             self._drop(len(records))
-            return
+        elif not self._hand_over(records):
+            records = list(map(plain, records))
+            if not self._hand_over(records):
+                self._hand_over_singly(records)
+
+    def _hand_over(self, records: list[Record | Message]) -> bool:
+        """False if something is among them that cannot be passed on."""
         try:
             frame = self._window.add(records)
         except ValueError:
-            self._flush_singly(records)
-            return
-        self._is_dropping = False
-        if self._link is not None:
-            self._link.send(frame)
+            return False
+        self._keeping.send(frame)
+        return True
 
-    def _flush_singly(self, records: list[Record | Message]) -> None:
+    def _hand_over_singly(self, records: list[Record | Message]) -> None:
         """One of them holds what cannot be passed on; it must not take the others with it."""
-        for record in records:
-            try:
-                frame = self._window.add([record])
-            except ValueError:
-                log.error("An inference record cannot be passed on and is dropped")
-                self._dropped += 1
-                continue
-            if self._link is not None:
-                self._link.send(frame)
+        refused = sum(not self._hand_over([record]) for record in records)
+        self._dropped += refused
+        if refused and not self._has_refused:
+            self._has_refused = True
+            log.error("An inference record cannot be passed on and is dropped, as are others like it")
 
     def _drop(self, count: int) -> None:
         self._dropped += count
-        if not self._is_dropping:
+        now = self._loop.time()
+        if now >= self._next_said:
+            self._next_said = now + SAID_EVERY_SECONDS
             log.error(
-                "Inference records come faster than they are shipped; those that find no room are dropped"
+                "Inference records come faster than they are shipped; those that find no room are dropped, %d so far",
+                self._dropped,
             )
-            self._is_dropping = True
-
-    # The shipper
-
-    async def _keep(self) -> None:
-        """Have a shipper until the log is closed."""
-        pause, suspect, tries = FIRST_PAUSE, 0, 0
-        while True:
-            began = self._loop.time()
-            how = await self._ship()
-            if self._is_closing:
-                return
-            lived = self._loop.time() - began
-            pause = FIRST_PAUSE if lived > STEADY_SECONDS else min(pause * 2, LONGEST_PAUSE)
-            log.error("The shipper of inference records ended %s; it is started again in %.1f s", how, pause)
-            tries = tries + 1 if self._window.oldest == suspect else 1
-            suspect = self._window.oldest
-            if suspect and tries >= TRIES:
-                self._dropped += self._window.remove(suspect)
-            await asyncio.sleep(pause)
-
-    async def _ship(self) -> str:
-        """Start one shipper, and say how it ended."""
-        link = Link(took=self._window.remove, told=self._tell)
-        try:
-            await link.open(self._settings)
-        except OSError as error:
-            return f"before it was started: {error}"
-        for frame in self._window.frames():
-            link.send(frame)
-        self._link = link
-        self._opened.set()
-        try:
-            await link.ended.wait()
-        finally:
-            self._link = None
-            self._opened.clear()
-        how = await link.reap()
-        for name in LASTING:
-            self._before[name] += self._said[name]
-        self._said.clear()
-        return how
-
-    def _tell(self, counts: Mapping[str, int]) -> None:
-        self._said = Counter(counts)
 
 
 def _told(settings: Config, writer: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ PROTOCOL = 3  # str: v1, v2, grpc, mlrun
 VERB = 4  # str: predict, infer, explain, or an operation of the script's own
 SECONDS = 5  # float: from read to answered; all durations are in seconds
 QUEUE = (
-    6  # float: from read to the start of the model's run; UNKNOWN where it never ran, as for the next three
+    6  # float: from read to the start of the run; UNKNOWN where the model never ran, as for the next three
 )
 PREPROCESS = 7  # float
 PREDICT = 8  # float: of the whole batch, where calls were predicted together
@@ -32,3 +32,27 @@ EXTRA = 14  # dict | None: where events are wanted, what they tell besides: cont
 
 UNKNOWN = -1.0  # seconds of a stage that is not known
 LARGEST_BODY = 64 * 1024  # of which the bytes are passed on
+
+
+def plain(record: Record | Message) -> Record | Message:
+    """The same in types that marshal knows, where a model's own were derived from them, such as HTTPStatus."""
+    return tuple(map(_plain, record))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
+    if isinstance(value, dict):
+        return {_plain(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, bytes):
+        return bytes(value)
+    if isinstance(value, int):
+        return int(value)
+    return float(value) if isinstance(value, float) else value
+
+
+def may_have_answered(record: Record) -> bool:
+    """Whether the model ran in a call that failed, so that its error may quote an answer that nobody got."""
+    return bool(record[STATUS] >= 500 and record[QUEUE] != UNKNOWN)

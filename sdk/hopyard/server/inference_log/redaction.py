@@ -1,13 +1,15 @@
 """What of a call may leave its replica: bodies and errors, changed by the rules of redaction.
 
 It fails closed: of a body that rules cannot be applied to, only the size and the sha256 are kept, and of an error that
-may quote such a body nothing. Texts are matched for SECONDS at most a call; beyond that the call counts as such a body.
+may quote such a body, or an answer that nobody has seen, only its class. Texts are matched for SECONDS at most a call;
+beyond that the call counts as such a body.
 """
 
 import functools
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple
@@ -17,13 +19,32 @@ import orjson
 from hopyard.server.bodies import codec
 from hopyard.server.inference_log import bodies
 from hopyard.server.inference_log.bodies import Body, Given
-from hopyard.server.inference_log.matching import TookTooLong, within
+from hopyard.server.inference_log.matching import TookTooLong, matches, within
 from hopyard.server.inference_log.quoting import without
+from hopyard.server.inference_log.records import EXTRA, REQUEST_ID, Record
 from hopyard.server.inference_log.rules import Rule, rule_of
-from hopyard.server.inference_log.walking import Sorted, Walk
+from hopyard.server.inference_log.walking import Sorted, Walk, hashed
 
 SECONDS = 0.25
-NOT_KEPT = "not kept, as it may quote a body that could not be redacted"
+NOT_KEPT = "not kept, as it may quote what could not be redacted"
+TOO_SLOW = "Redacting a record took more than its time; its bodies are kept by size and digest only"
+UNREADABLE = "A record of the script's cannot be redacted; its bodies are kept by size and digest only"
+_CUT = "..."
+_CLASS = re.compile(r"[A-Za-z_]\w*(?:Error|Exception)(?=: |$)")
+"""What an error may begin with: the name of its class."""
+_OF_SERVER = {
+    "class",
+    "worker",
+    "model",
+    "version",
+    "host",
+    "function_uri",
+    "endpoint_id",
+    "when",
+    "microsec",
+}
+_OF_SERVER |= {"sampling_percentage", "effective_sample_count"}
+"""Fields of MLRun's layout that tell of the server, and not of a call."""
 _UNREADABLE = (codec.BadBody, RecursionError, ValueError, TypeError)
 
 log = logging.getLogger(__name__)
@@ -47,41 +68,67 @@ class Redaction:
         self._inputs = Sorted.of([rule for rule in rules if rule.is_about("inputs")], salt)
         self._outputs = Sorted.of([rule for rule in rules if rule.is_about("outputs")], salt)
         self._anywhere = Sorted.of([rule for rule in rules if rule.pattern], salt)
+        self._beside = Sorted.of(rules, salt)
+        self._needs_inputs = any(rule.is_of_place for rule in rules if rule.is_about("inputs"))
+        self._needs_outputs = any(rule.is_of_place for rule in rules if rule.is_about("outputs"))
 
     @classmethod
     def of(cls, rules: Iterable[Mapping[str, Any]], salt: str = "") -> "Redaction":
         """Read rules as a revision has them; `salt` goes before what is hashed. Raises ValueError."""
         return cls(tuple(rule_of(each) for each in rules), salt.encode())
 
-    def kept(self, inputs: Given, outputs: Given, error: str | None = None) -> Kept:
-        """What is kept of one call; a body of None was not asked for."""
+    def kept(self, inputs: Given, outputs: Given, error: str | None = None, *, has_run: bool = True) -> Kept:
+        """What is kept of one call; a body of None was not asked for. `has_run`: whether the model may have made an
+        answer that an error quotes, though the caller did not get it.
+        """
         if not self.rules:
             return Kept(bodies.whole(inputs), bodies.whole(outputs), error)
         try:
             with within(SECONDS) if error or self._anywhere.patterns else nullcontext():
-                return self._changed(inputs, outputs, error)
+                return self._changed(inputs, outputs, error, has_run)
         except TookTooLong:
-            _say("Redacting a record took more than its time; its bodies are kept by size and digest only")
-            return Kept(_digest(inputs), _digest(outputs), NOT_KEPT if error else error)
+            _say(TOO_SLOW)
+            return Kept(_digest(inputs), _digest(outputs), _class_of(error) if error else error)
+
+    def named(self, record: Record) -> Record:
+        """The record of a call with a hash in place of each of the caller's names for it that a pattern matches: the
+        same one for the same name.
+        """
+        if not self._anywhere.patterns:
+            return record
+        extra = record[EXTRA] or {}
+        names = {"": record[REQUEST_ID].decode(errors="replace"), **extra}
+        texts = {key: text for key, text in names.items() if isinstance(text, str)}
+        try:
+            with within(SECONDS):
+                matched = [key for key, text in texts.items() if self._is_matched(text)]
+        except TookTooLong:
+            _say(TOO_SLOW)
+            matched = list(texts)
+        names |= {key: hashed(texts[key], self._anywhere.salt) for key in matched}
+        request_id = names.pop("").encode(errors="replace")
+        return (*record[:REQUEST_ID], request_id, *record[REQUEST_ID + 1 : EXTRA], names if extra else None)
 
     def message(self, raw: bytes) -> bytes:
-        """A record of MLRun's layout, single or batched, with the rules applied to requests, responses and errors."""
+        """A record of MLRun's layout, single or batched, with the rules applied to all that is of a call."""
         if not self.rules:
             return raw
         try:
             with within(SECONDS):
                 return orjson.dumps(self._message(codec.parse(raw)))
-        except (TookTooLong, *_UNREADABLE):
-            _say("Redacting a record took more than its time; its bodies are kept by size and digest only")
-            return orjson.dumps(_bare(codec.parse(raw)))
+        except TookTooLong:
+            _say(TOO_SLOW)
+        except _UNREADABLE:
+            _say(UNREADABLE)
+        return orjson.dumps(_bare(codec.parse(raw)))
 
-    def _changed(self, inputs: Given, outputs: Given, error: str | None) -> Kept:
+    def _changed(self, inputs: Given, outputs: Given, error: str | None, has_run: bool) -> Kept:
         asked, answered = Walk(self._inputs), Walk(self._outputs)
         before, after = _body(inputs, asked), _body(outputs, answered)
         if error:
-            is_unread = bool(self._inputs.top) and not before.text and inputs != b""
-            is_unread |= bool(self._outputs.top) and bool(after.sha256)
-            error = NOT_KEPT if is_unread else self._error(error, [*asked.gone, *answered.gone])
+            is_unseen = self._needs_inputs and not before.text and inputs != b""
+            is_unseen |= self._needs_outputs and not after.text and (has_run or bool(after.sha256))
+            error = _class_of(error) if is_unseen else self._error(error, [*asked.gone, *answered.gone])
         return Kept(before, after, error)
 
     def _message(self, record: dict[str, Any]) -> dict[str, Any]:
@@ -89,22 +136,50 @@ class Redaction:
         if headers is None or rows is None:
             return self._fields(record)
         changed = [self._fields(dict(zip(headers, row, strict=True))) for row in rows]
-        return {**self._fields(record), "values": [list(each.values()) for each in changed]}
+        beside = {key: value for key, value in record.items() if key not in ("headers", "values")}
+        return self._fields(beside) | {
+            "headers": headers,
+            "values": [list(each.values()) for each in changed],
+        }
 
     def _fields(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields of one record, or of a row of many."""
-        asked, answered, patterns = Walk(self._inputs), Walk(self._outputs), Walk(self._anywhere)
-        walks = {"request": asked, "resp": answered, "metrics": patterns, "labels": patterns}
-        new = {key: walks[key].document(value) for key, value in record.items() if key in walks}
-        if record.get("error"):
-            is_unread = bool(self._inputs.top) and not _is_whole(record.get("request"))
-            gone = [*asked.gone, *answered.gone]
-            new["error"] = NOT_KEPT if is_unread else self._error(str(record["error"]), gone)
-        return {**record, **new}
+        """The fields of one record, or of a row of many; what is removed leaves a null."""
+        asked, answered, beside = Walk(self._inputs), Walk(self._outputs), Walk(self._beside)
+        walks = {"request": asked, "resp": answered}
+        new: dict[str, Any] = {}
+        for key, value in record.items():
+            if key in walks:
+                new[key] = walks[key].document(value)
+            elif key == "error" or (key in _OF_SERVER and not isinstance(value, dict | list)):
+                new[key] = value
+            else:
+                new |= beside.document({key: value}) or {key: None}
+        if new.get("error"):
+            is_unseen = self._needs_inputs and not _is_whole(record.get("request"))
+            is_unseen |= self._needs_outputs and not _is_whole(record.get("resp"))
+            text, gone = str(new["error"]), [*asked.gone, *answered.gone, *beside.gone]
+            new["error"] = _class_of(text) if is_unseen else self._error(text, gone)
+        return new
 
     def _error(self, text: str, gone: Sequence[Any]) -> str:
-        """An error without the patterns' matches, and without what the bodies no longer have."""
-        return without(Walk(self._anywhere).text(text), gone)
+        """An error without the patterns' matches, and without what the bodies no longer have. Where it was cut, so may
+        be a match.
+        """
+        patterns = [pattern for pattern, _ in self._anywhere.patterns]
+        spans = [span for pattern in patterns for span in matches(pattern, text)]
+        if patterns and text.endswith(_CUT):
+            whole = text.removesuffix(_CUT)
+            spans.append((whole.rfind(" ") + 1, len(whole)))
+        return without(text, gone, spans)
+
+    def _is_matched(self, text: str) -> bool:
+        return any(True for pattern, _ in self._anywhere.patterns for _ in matches(pattern, text))
+
+
+def _class_of(error: str) -> str:
+    """What is kept of an error whose text is not."""
+    found = _CLASS.match(error)
+    return f"{found[0]}: {NOT_KEPT}" if found else NOT_KEPT
 
 
 def _body(raw: Given, walk: Walk) -> Body:
@@ -130,11 +205,19 @@ def _is_whole(request: Any) -> bool:
 
 def _bare(record: Mapping[str, Any]) -> dict[str, Any]:
     """A record of MLRun's layout without anything that rules may be about."""
-    bare = {key: _sized(value) if key in ("request", "resp") else value for key, value in record.items()}
-    bare |= {key: new for key, new in (("metrics", {}), ("labels", {}), ("error", NOT_KEPT)) if bare.get(key)}
-    if "headers" in record and "values" in record:
+    bare: dict[str, Any] = {}
+    for key, value in record.items():
+        if key in _OF_SERVER and not isinstance(value, dict | list):
+            bare[key] = value
+        elif key in ("request", "resp"):
+            bare[key] = _sized(value)
+        else:
+            bare[key] = {} if isinstance(value, dict) else None
+    if bare.keys() >= {"error"}:
+        bare["error"] = _class_of(str(record["error"])) if record["error"] else None
+    if isinstance(record.get("headers"), list) and isinstance(record.get("values"), list):
         rows = [dict(zip(record["headers"], row, strict=True)) for row in record["values"]]
-        bare["values"] = [list(_bare(row).values()) for row in rows]
+        bare |= {"headers": record["headers"], "values": [list(_bare(row).values()) for row in rows]}
     return bare
 
 

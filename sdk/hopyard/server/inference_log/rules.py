@@ -15,6 +15,7 @@ ACTIONS = ("remove", "mask", "hash")
 DIRECTIONS = ("inputs", "outputs", "both")
 ANY = "*"
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
+_LOOKS_AROUND = re.compile(r"(?<![\[\\])\^|(?<!\\)\$|\\[AZ]|\(\?<?[=!]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,11 @@ class Rule:
     name: str = ""
     path: tuple[str, ...] = ()
     pattern: re.Pattern[str] | None = None
+
+    @property
+    def is_of_place(self) -> bool:
+        """Whether it depends on where a value stands in its body, so that it finds nothing in a text that quotes it."""
+        return self.pattern is None or _LOOKS_AROUND.search(self.pattern.pattern) is not None
 
     def is_about(self, direction: str) -> bool:
         return self.direction in ("both", direction)

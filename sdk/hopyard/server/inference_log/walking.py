@@ -6,7 +6,7 @@ tables, {"columns", "data"} of pandas or {"headers", "values"} of MLRun.
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -81,7 +81,7 @@ class Walk:
             return value
         if kind is str:
             return self.text(value)
-        return self._number(value) if kind is int else value
+        return self._number(value) if kind is int or kind is float else value
 
     def _object(self, value: dict[str, Any], ways: tuple[Way, ...]) -> dict[str, Any]:
         name = value.get("name") if "data" in value else None
@@ -149,12 +149,27 @@ class Walk:
             return [self._instead(each, action) for each in value]
         return MASK if action == "mask" else hashed(value, self._salt)
 
-    def _number(self, value: int) -> Any:
-        """A whole number is changed as a whole where a pattern matches its digits."""
+    def _number(self, value: float) -> Any:
+        """A number is changed as a whole where a pattern matches its digits."""
         for pattern, action in self._patterns:
-            if pattern.search(str(value)):
+            if any(_is_in(pattern, text) for text in _written(value)):
                 return self._replaced(value, action)
         return value
+
+
+def _written(value: float) -> Iterable[str]:
+    """How a number may be written; a whole one without its point, too."""
+    return (
+        (repr(value), str(int(value))) if isinstance(value, float) and value.is_integer() else (repr(value),)
+    )
+
+
+def _is_in(pattern: re.Pattern[str], number: str) -> bool:
+    """Whether a pattern matches a number. Of what is only behind its point, any sixteen digits are as good as others:
+    they are a measure's, and no card's.
+    """
+    match, point = pattern.search(number), number.find(".")
+    return match is not None and not (0 <= point < match.start())
 
 
 def hashed(value: Any, salt: bytes) -> str:

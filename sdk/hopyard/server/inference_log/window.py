@@ -38,6 +38,10 @@ class Window:
         self.records += len(records)
         return frame
 
+    def clear(self) -> int:
+        """Forget all of them, and return how many records they had."""
+        return sum(map(self.remove, list(self._frames)))
+
     def remove(self, number: int) -> int:
         """Forget a batch, and return how many records it had."""
         frame, count = self._frames.pop(number, (b"", 0))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hopyard.server import output
 from hopyard.server.inference_log.shipping import making, orders
 from hopyard.server.inference_log.shipping.delivery import Delivery
-from hopyard.server.inference_log.shipping.intake import Intake
+from hopyard.server.inference_log.shipping.intake import BAD_SETTINGS, END, Intake
 from hopyard.server.inference_log.shipping.orders import Orders
 from hopyard.server.inference_log.shipping.preparing import Preparing
 
@@ -31,8 +31,15 @@ class Shipper:
     """Takes batches of the server's until there are no more."""
 
     def __init__(
-        self, intake: Intake, delivery: Delivery, preparing: Preparing, events: "EventsSink | None"
+        self,
+        intake: Intake,
+        delivery: Delivery,
+        preparing: Preparing,
+        events: "EventsSink | None",
+        *,
+        drain_seconds: float,
     ) -> None:
+        self.drain_seconds = drain_seconds
         self._intake = intake
         self._delivery = delivery
         self._preparing = preparing
@@ -41,9 +48,13 @@ class Shipper:
         self._next_count = 0.0
 
     def run(self) -> None:
+        self.count()  # which also says that the settings are good
         while not self._intake.is_over:
             for number, batch in self._intake.read(self._pause()):
-                self._take(number, batch)
+                if number == END:
+                    self.drain_seconds = batch
+                else:
+                    self._take(number, batch)
             self._delivery.tick()
             if time.monotonic() >= self._next_count:
                 self.count()
@@ -87,7 +98,7 @@ def main() -> int:
             _ship(intake, told)
         except ValueError as error:
             log.error("Inference records cannot be shipped with these settings: %s", error)
-            return 1
+            return BAD_SETTINGS
     return 0
 
 
@@ -103,14 +114,15 @@ def _ship(intake: Intake, told: Orders) -> None:
         events = making.events(told)
         delivery = Delivery(making.sink(told), spill, taken=lambda number: intake.say(("took", number)))
         preparing = Preparing(told, for_platform=making.posts(told), tell=events.put if events else None)
-        shipper = Shipper(intake, delivery, preparing, events)
+        shipper = Shipper(intake, delivery, preparing, events, drain_seconds=told.drain_seconds)
         with contextlib.closing(intake):
             shipper.run()
-            deadline = time.monotonic() + told.drain_seconds
-            delivery.finish(told.drain_seconds, is_kept=making.is_kept(told))
+            deadline = time.monotonic() + shipper.drain_seconds
+            delivery.finish(shipper.drain_seconds, is_kept=making.is_kept(told))
             shipper.count()
             if events:
                 events.close(max(0.0, deadline - time.monotonic()))
+                shipper.count()  # of what found no time
 
 
 if __name__ == "__main__":

@@ -12,8 +12,11 @@ from hopyard.server.inference_log.shipping.reporting import Reporting
 from hopyard.server.inference_log.sinks import Parcel, Sink
 from hopyard.server.inference_log.spill import Chunk, Spill
 
-TAKEN_SECONDS = 0.25
-"""A batch is called taken when it has arrived, and at the latest after this time, not to hold up the server."""
+MOST_HELD_BYTES = 16 * 1024 * 1024
+"""Of what is under way. A batch is called taken once it has arrived or is in a file, so that it survives us; the server
+keeps it until then, and has room for twice as much.
+"""
+HEAD_BYTES = 200  # of a record in the server, at the least
 PAUSES = (0.25, 0.5, 1.0, 2.0)  # before the sink is asked again, in seconds
 IDLE_SECONDS = 0.02
 PROBED, DRAINED = 50, 1000  # values sent of the spill while the sink is away, and when it is back
@@ -49,6 +52,7 @@ class Delivery:
         self._failures = 0
         self._next_probe = 0.0
         self._open: list[Parcel] = []
+        self._held = 0
         self._draining: tuple[Parcel, Chunk] | None = None
 
     @property
@@ -66,14 +70,16 @@ class Delivery:
 
     def take(self, values: Sequence[bytes], number: int) -> None:
         """Deliver a batch of the server's."""
-        if self._away:
-            self._keep(values)
-        if self._away or not values:
+        why = self._away or (self._too_slow if self._held >= MOST_HELD_BYTES else "")
+        if why:
+            self._keep(values, why)
+        if why or not values:
             self._taken(number)
             return
         parcel = Parcel(values, began_at=self._clock(), number=number)
         self._send(parcel)
         self._open.append(parcel)
+        self._held += _size(values)
 
     def tick(self, seconds: float = 0.0) -> None:
         """Settle what can be, waiting so long at most for the sink, and go on with the spill."""
@@ -82,8 +88,8 @@ class Delivery:
         for parcel in [parcel for parcel in self._open if parcel.is_settled]:
             self._open.remove(parcel)
             self._settle(parcel)
-        for parcel in self._open:
-            self._look_at(parcel, now)
+        if self._open and not self._away and now - self._open[0].began_at > self._sink.slow_seconds:
+            self._went_away(f"{self._sink.name} has not answered for {self._sink.slow_seconds:g} s")
         self._drain(now)
 
     def finish(self, seconds: float, *, is_kept: bool) -> None:
@@ -96,10 +102,10 @@ class Delivery:
             if not self.is_busy:
                 time.sleep(IDLE_SECONDS)
         self._sink.give_up()
-        for parcel in self._open:
+        opened, self._open = self._open, []
+        for parcel in opened:
             self.counts.dropped += max(0, parcel.left)
             self._settle(parcel)
-        self._open.clear()
         if self._draining is not None:
             self._after_draining(*self._draining)
         self._sink.close()
@@ -118,10 +124,11 @@ class Delivery:
             parcel.fail(parcel.values[len(parcel.values) - parcel.left :], f"{type(error).__name__}: {error}")
 
     def _settle(self, parcel: Parcel) -> None:
+        self._held -= _size(parcel.values)
         self._count(parcel)
         if parcel.failed:
             self._went_away(parcel.reason)
-            self._keep(parcel.failed)
+            self._keep(parcel.failed, parcel.reason)
         elif parcel.sent:
             self._came_back()
         if parcel.number is not None:
@@ -132,14 +139,6 @@ class Delivery:
         if parcel.refused:
             self.counts.dropped += parcel.refused
             self._reporting.refused(parcel.refused, parcel.reason)
-
-    def _look_at(self, parcel: Parcel, now: float) -> None:
-        age = now - parcel.began_at
-        if parcel.number is not None and age > TAKEN_SECONDS:
-            self._taken(parcel.number)
-            parcel.number = None
-        if age > self._sink.slow_seconds and not self._away:
-            self._went_away(f"{self._sink.name} has not answered for {self._sink.slow_seconds:g} s")
 
     def _drain(self, now: float) -> None:
         if self._draining is not None and self._draining[0].is_settled:
@@ -179,11 +178,19 @@ class Delivery:
         if not self._spill.waiting:
             self._reporting.recovered()
 
-    def _keep(self, values: Sequence[bytes]) -> None:
+    @property
+    def _too_slow(self) -> str:
+        return f"{self._sink.name} takes records more slowly than they come"
+
+    def _keep(self, values: Sequence[bytes], why: str) -> None:
         kept = self._spill.append(values)
         self.counts.spilled += kept
         self.counts.dropped += len(values) - kept
         if kept:
-            self._reporting.spilled(kept, self._away)
+            self._reporting.spilled(kept, why)
         if kept < len(values):
-            self._reporting.dropped(len(values) - kept, self._away, self._spill.problem)
+            self._reporting.dropped(len(values) - kept, why, self._spill.problem)
+
+
+def _size(values: Sequence[bytes]) -> int:
+    return sum(map(len, values)) + HEAD_BYTES * len(values)

@@ -11,6 +11,8 @@ from typing import Any
 
 LENGTH = struct.Struct(">I")
 READ_BYTES = 256 * 1024
+END = 0  # in the place of a batch's number: what comes with it is the time for the end
+BAD_SETTINGS = 78  # EX_CONFIG of sysexits.h: the exit code of a shipper that would always end like this
 
 
 class Intake:
@@ -25,6 +27,8 @@ class Intake:
 
     def read(self, seconds: float) -> Iterator[Any]:
         """The messages that are complete, waiting so long at most for something to come."""
+        if self._end():
+            seconds = 0.0
         if not self.is_over and select.select([self._link], [], [], seconds)[0]:
             try:
                 read = self._link.recv(READ_BYTES)
@@ -48,12 +52,17 @@ class Intake:
 
     def _next(self) -> Any:
         """The next message that is complete, None if there is none."""
-        begin = self._start + LENGTH.size
-        if begin <= len(self._data):
-            end = begin + LENGTH.unpack_from(self._data, self._start)[0]
-            if end <= len(self._data):
-                self._start = end
-                return marshal.loads(bytes(self._data[begin:end]))  # noqa: S302 - from our own server
+        if end := self._end():
+            begin, self._start = self._start + LENGTH.size, end
+            return marshal.loads(bytes(self._data[begin:end]))  # noqa: S302 - from our own server
         del self._data[: self._start]
         self._start = 0
         return None
+
+    def _end(self) -> int:
+        """Where it ends, 0 if there is none."""
+        begin = self._start + LENGTH.size
+        if begin > len(self._data):
+            return 0
+        end = begin + int(LENGTH.unpack_from(self._data, self._start)[0])
+        return end if end <= len(self._data) else 0

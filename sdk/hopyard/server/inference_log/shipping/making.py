@@ -1,7 +1,9 @@
 """Which sink, which spill and which events a shipper has been told to use."""
 
 import contextlib
-import shutil
+import hashlib
+import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from functools import partial
@@ -55,20 +57,21 @@ def is_kept(orders: Orders) -> bool:
 
 @contextlib.contextmanager
 def spill(orders: Orders) -> Iterator[Spill]:
-    """Where the platform looks for what is left, or a temporary folder that nobody looks into."""
+    """Where the platform looks for what is left, or a temporary folder that nobody else looks into."""
     if orders.spill_dir is not None and is_kept(orders):
         folder = orders.spill_dir / orders.topic
         with contextlib.closing(Spill(folder, orders.writer, orders.spill_mb * MB)) as kept:
             yield kept
         return
-    private = _temporary()
+    private = _private(orders)
     most = min(orders.spill_mb, MOST_PRIVATE_MB) * MB if private else 0
     try:
         with contextlib.closing(Spill(private or Path(), orders.writer, most)) as kept:
             yield kept
     finally:
         if private:
-            shutil.rmtree(private, ignore_errors=True)
+            with contextlib.suppress(OSError):  # somebody else's files are in it
+                private.rmdir()
 
 
 def events(orders: Orders) -> "EventsSink | None":
@@ -81,9 +84,19 @@ def events(orders: Orders) -> "EventsSink | None":
     return EventsSink(orders.events_url, Pairs(orders.origin, exact=not orders.redaction))
 
 
-def _temporary() -> Path | None:
-    """A folder of this process alone; none where nothing can be written."""
+def _private(orders: Orders) -> Path | None:
+    """A temporary folder that the next shipper of this replica finds again, as this one may be killed; none where
+    nothing can be written, or somebody else's has its name.
+    """
+    where = (orders.topic_dir, *orders.kafka_brokers, orders.control_url, orders.project, orders.serving_id)
+    whose = (orders.writer, orders.topic, orders.topic_subject, orders.topic_schema, os.getuid(), *where)
+    name = hashlib.sha256(repr(tuple(map(str, whose))).encode()).hexdigest()[:16]
     try:
-        return Path(tempfile.mkdtemp(prefix="hopyard-spill-"))
+        folder = Path(tempfile.gettempdir()) / f"hopyard-spill-{name}"
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        found = folder.lstat()
     except OSError:
         return None
+    is_ours = found.st_uid == os.getuid() and stat.S_IMODE(found.st_mode) == 0o700
+    return folder if stat.S_ISDIR(found.st_mode) and is_ours else None

@@ -22,6 +22,7 @@ class Preparing:
         self, orders: Orders, *, for_platform: bool, tell: Callable[[Told], None] | None = None
     ) -> None:
         self.dropped = 0
+        self._is_untold = False
         self._redaction = Redaction.of(orders.redaction, orders.salt)
         self._tell = tell
         # Calls are recorded besides MLRun's messages, or without a topic, for the events alone.
@@ -54,12 +55,26 @@ class Preparing:
     def _value(self, record: Record | Message) -> bytes | None:
         if len(record) == 1:
             return self._message(self._redaction.message(record[0])) if self._has_topic else None
-        kept = self._redaction.kept(record[records.INPUTS], record[records.OUTPUTS], record[records.ERROR])
-        told = Told(record, kept.inputs, kept.outputs, kept.error)
+        inputs, outputs, error = record[records.INPUTS : records.ERROR + 1]
+        kept = self._redaction.kept(inputs, outputs, error, has_run=records.may_have_answered(record))
+        told = Told(self._redaction.named(record), kept.inputs, kept.outputs, kept.error)
         value = self._encode(told) if self._is_logged else None
         if self._tell:
-            self._tell(told)
+            self._tell_events(self._tell, told)
         return value
+
+    def _tell_events(self, tell: Callable[[Told], None], told: Told) -> None:
+        """What goes wrong here is no reason to lose the record."""
+        try:
+            tell(told)
+        except Exception as error:
+            if not self._is_untold:
+                self._is_untold = True
+                log.error(
+                    "CloudEvents of a call cannot be made, nor those of others like it: %s: %s",
+                    type(error).__name__,
+                    error,
+                )
 
 
 def _as_it_is(message: bytes) -> bytes:

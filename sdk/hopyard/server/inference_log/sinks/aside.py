@@ -67,7 +67,18 @@ class Aside:
                 except Exception as caught:
                     error = caught
             self._done.put((parcel, error))
+            if error is not None and not isinstance(error, Refused):
+                self._fail_the_rest(error)
         self._inner.close()
+
+    def _fail_the_rest(self, error: Exception) -> None:
+        """Of what was asked meanwhile: each of them would wait as long for the same."""
+        for _ in range(self._asked.qsize()):
+            parcel = self._asked.get()
+            if parcel is None:
+                self._asked.put(None)
+                return
+            self._done.put((parcel, error))
 
 
 def _settle(parcel: Parcel, error: Exception | None) -> None:

@@ -58,6 +58,12 @@ class Collector:
             raise NotTaken(f"it answered {answer.status} {answer.reason}".strip(), may_pass=may_pass)
 
 
+def place_of(url: str) -> str:
+    """An address without what may be a secret in it: its user, its password and its query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
 def _why(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {TIMEOUT_SECONDS:g} s"

@@ -6,7 +6,7 @@ from collections import deque
 
 from hopyard.server.inference_log.encoding import Told
 from hopyard.server.inference_log.pairs import Event, Pairs
-from hopyard.server.inference_log.sinks.collector import Collector, NotTaken
+from hopyard.server.inference_log.sinks.collector import Collector, NotTaken, place_of
 
 SENDERS = 4
 MOST_WAITING = 1_000
@@ -25,6 +25,7 @@ class EventsSink:
         self.sent = 0
         self.dropped = 0
         self._url = url
+        self._place = place_of(url)
         self._pairs = pairs
         self._waiting: deque[Event] = deque()
         self._bytes = 0
@@ -91,8 +92,8 @@ class EventsSink:
                 collector.post(event)
             except NotTaken as error:
                 why, may_pass = str(error), error.may_pass
-            except Exception as error:  # a header or an address that cannot be sent at all
-                why, may_pass = str(error) or type(error).__name__, False
+            except Exception as error:  # a header that cannot be sent at all; its text may quote it
+                why, may_pass = f"one of them cannot be written ({type(error).__name__})", False
             else:
                 self._say_well()
                 return True
@@ -104,9 +105,9 @@ class EventsSink:
     def _say_failing(self, why: str) -> None:
         if not self._is_failing:
             self._is_failing = True
-            log.warning("CloudEvents cannot be sent to %s and are dropped: %s", self._url, why)
+            log.warning("CloudEvents cannot be sent to %s and are dropped: %s", self._place, why)
 
     def _say_well(self) -> None:
         if self._is_failing:
             self._is_failing = False
-            log.warning("CloudEvents are sent to %s again; %s were dropped", self._url, self.dropped)
+            log.warning("CloudEvents are sent to %s again; %s were dropped", self._place, self.dropped)

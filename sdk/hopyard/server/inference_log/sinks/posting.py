@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from hopyard.server.control import Away, Control, Reply
+from hopyard.server.control import Away, Control
 
 MOST_BYTES = 4 * 1024 * 1024
 WRONG = (400, 413, 422)  # the platform says so of something in the post
+NEVER = 410  # this replica's records are wanted no more
 
 
 class Refused(Exception):
@@ -47,14 +48,14 @@ class Posting:
         if reply.status == 204:
             return
         why = f"the platform answered {reply.sentence}"
-        if _may_pass(reply):
-            raise Away(why)
         if reply.status in WRONG and len(part) > 1:
             middle = len(part) // 2
             yield from self._post(part[:middle])
             yield from self._post(part[middle:])
-        else:
+        elif reply.status in (*WRONG, NEVER):
             yield from [why] * len(part)
+        else:  # also what a proxy says, or a platform that is being restored: the same post may be taken later
+            raise Away(why)
 
 
 def parts(lines: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
@@ -67,8 +68,3 @@ def parts(lines: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
         size += len(line)
     if start < len(lines):
         yield lines[start:]
-
-
-def _may_pass(reply: Reply) -> bool:
-    """Whether the same post may be taken later."""
-    return reply.status in (408, 425, 429) or reply.status >= 500
