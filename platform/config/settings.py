@@ -240,7 +240,8 @@ OUTBOX_DIR.mkdir(mode=0o700, exist_ok=True)
 SPILL_MB = env.number("SPILL_MB", 256)  # what a replica may keep while its topic is away; 0: nothing
 TOPIC_RETENTION_HOURS = env.number("TOPIC_RETENTION_HOURS", 24 * 7)
 TOPIC_RETENTION_MB = env.number("TOPIC_RETENTION_MB", 4096)  # of each topic
-INFERENCE_RECORDS_KEPT = env.number("INFERENCE_RECORDS_KEPT", 1_000_000)  # of each serving, in the database
+_KEPT = 1_000_000 if "postgresql" in DATABASES["default"]["ENGINE"] else 100_000
+INFERENCE_RECORDS_KEPT = env.number("INFERENCE_RECORDS_KEPT", _KEPT)  # of each serving, in the database
 INFERENCE_RECORDS_DAYS = env.number("INFERENCE_RECORDS_DAYS", 30)
 INFERENCE_RECORDS_MB = env.number("INFERENCE_RECORDS_MB", 2048)  # of each serving
 

@@ -20,7 +20,7 @@ STATS_BIND = "HOPYARD_GATEWAY_STATS_BIND"
 
 
 class Command(BaseCommand):
-    help = "Set up what is missing, then run web, worker, beat and log consumer until Ctrl-C."
+    help = "Set up what is missing, then run web, worker, beat, log consumer and streamer until Ctrl-C."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--web-workers", type=int, default=2)

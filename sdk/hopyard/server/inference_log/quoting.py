@@ -89,7 +89,13 @@ def _at_cuts(text: str, forms: Sequence[str]) -> Iterator[Span]:
 def _overlap(left: str, right: str) -> int:
     """How many of the last characters of one text are the first of the other."""
     most = min(len(left), len(right))
-    return next((length for length in range(most, 0, -1) if left.endswith(right[:length])), 0)
+    end, first = left[len(left) - most :], right[:1]
+    start = end.find(first)
+    while start >= 0:
+        if right.startswith(end[start:]):
+            return most - start
+        start = end.find(first, start + 1)
+    return 0
 
 
 def _merged(spans: Iterable[Span]) -> list[Span]:

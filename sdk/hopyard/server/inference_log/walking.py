@@ -6,7 +6,7 @@ tables, {"columns", "data"} of pandas or {"headers", "values"} of MLRun.
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -150,26 +150,19 @@ class Walk:
         return MASK if action == "mask" else hashed(value, self._salt)
 
     def _number(self, value: float) -> Any:
-        """A number is changed as a whole where a pattern matches its digits."""
+        """A number is changed as a whole where a pattern matches it, a whole one also without its point. Of what is
+        only behind the point any sixteen digits are as good as others: they are a measure's, and no card's.
+        """
+        text = repr(value)
+        point = text.find(".")
+        whole = str(int(value)) if isinstance(value, float) and value.is_integer() else None
         for pattern, action in self._patterns:
-            if any(_is_in(pattern, text) for text in _written(value)):
+            match = pattern.search(text)
+            if match is not None and 0 <= point < match.start():
+                match = None
+            if match is not None or (whole is not None and pattern.search(whole)):
                 return self._replaced(value, action)
         return value
-
-
-def _written(value: float) -> Iterable[str]:
-    """How a number may be written; a whole one without its point, too."""
-    return (
-        (repr(value), str(int(value))) if isinstance(value, float) and value.is_integer() else (repr(value),)
-    )
-
-
-def _is_in(pattern: re.Pattern[str], number: str) -> bool:
-    """Whether a pattern matches a number. Of what is only behind its point, any sixteen digits are as good as others:
-    they are a measure's, and no card's.
-    """
-    match, point = pattern.search(number), number.find(".")
-    return match is not None and not (0 <= point < match.start())
 
 
 def hashed(value: Any, salt: bytes) -> str:
