@@ -122,7 +122,7 @@ class Config:
     sampling_percent: Annotated[float, Setting("how many of 100 calls are logged", texts.percent)] = 100.0
     redaction: Annotated[
         tuple[dict[str, Any], ...],
-        Setting("JSON list of rules for what is taken out of bodies that are logged", texts.json_objects),
+        Setting("JSON list of rules for what is taken out of bodies that are logged", texts.rules),
     ] = ()
     redaction_salt: Annotated[
         str, Setting("secret that goes before what redaction hashes", is_secret=True)

@@ -5,6 +5,8 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
+from hopyard.server.inference_log.rules import rule_of
+
 LOGGING_MODES = ("ALL", "MODEL_INPUTS", "PREDICTIONS", "NONE")
 BATCHING = ("auto", "on", "off")
 REPORTS = ("file", "output")
@@ -105,10 +107,13 @@ def json_object(text: str) -> dict[str, Any]:
     return value
 
 
-def json_objects(text: str) -> tuple[dict[str, Any], ...]:
+def rules(text: str) -> tuple[dict[str, Any], ...]:
+    """Rules of redaction, which the shipper reads anew."""
     values = json.loads(text)
     if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
         raise ValueError("it is a JSON list of objects")
+    for value in values:
+        rule_of(value)
     return tuple(values)
 
 
