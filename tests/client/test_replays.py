@@ -63,8 +63,10 @@ def test_one_that_came_to_nothing_raises_with_its_reason(client: Client, scripte
 
 def test_the_command_waits_and_shows_what_differs(run: Callable[..., Result], scripted: Scripted) -> None:
     scripted.then(says(202, WAITING), says(200, DONE), page(CALL))
-    result = run("replay", "ask", "iris", "--revision", "2", "--where", "status=200")
+    result = run("replay", "ask", "iris", "2", "--status", "200", "--revision", "1")
     assert result.exit_code == 0, result.output
+    sent = json.loads(scripted.requests[0].body)
+    assert (sent["revision"], sent["selection"]) == (2, {"status": "200", "revision": "1"})
     for words in ("3 of 3", "2, its inputs were not kept", "1.0 ms recorded, 3.0 ms now", "[0]: 3, now 3.25"):
         assert words in result.output
 

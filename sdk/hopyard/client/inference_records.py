@@ -105,13 +105,13 @@ class InferenceRecords:
 
     def each(self, serving: str, **filters: Unpack[Filters]) -> Iterator[InferenceRecord]:
         """Newest first, asked for page by page while you go on."""
-        return self._transport.each(InferenceRecord, self._path(serving), **_asked(filters))
+        return self._transport.each(InferenceRecord, self._path(serving), **in_words(filters))
 
     def list(
         self, serving: str, *, most: int = 100, **filters: Unpack[Filters]
     ) -> builtins.list[InferenceRecord]:
         """The newest `most`."""
-        asked = _asked(filters) | {"page_size": min(max(most, 1), LARGEST_PAGE)}
+        asked = in_words(filters) | {"page_size": min(max(most, 1), LARGEST_PAGE)}
         found: Iterator[InferenceRecord] = self._transport.each(InferenceRecord, self._path(serving), **asked)
         return builtins.list(islice(found, most))
 
@@ -121,7 +121,7 @@ class InferenceRecords:
     def chart(self, serving: str, **filters: Unpack[Filters]) -> CallChart:
         """How many calls there were, and how long they took, over time; percentiles are within a tenth."""
         path = self._path(serving, "chart")
-        return self._transport.record(CallChart, "GET", path, params=_asked(filters))
+        return self._transport.record(CallChart, "GET", path, params=in_words(filters))
 
     def export(
         self,
@@ -139,7 +139,7 @@ class InferenceRecords:
         how = format or path.suffix.removeprefix(".")
         if how not in FORMATS:
             raise InvalidArgument(f"The format is one of {', '.join(FORMATS)}, not {how!r}.")
-        query = urlencode({**_asked(filters), "format": how, "most": most})
+        query = urlencode({**in_words(filters), "format": how, "most": most})
         self._transport.get_file(f"{self._path(serving, 'export')}?{query}", path)
         return path
 
@@ -147,7 +147,7 @@ class InferenceRecords:
         return self._project.path("servings", serving, "inference-records", *parts)
 
 
-def _asked(filters: Filters) -> dict[str, Any]:
+def in_words(filters: Filters) -> dict[str, Any]:
     """As the API takes them, in which `from` and `to` are the times."""
     asked: dict[str, Any] = {
         **filters,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from hopyard.client import waiting
 from hopyard.client.errors import ServingFailed
+from hopyard.client.inference_records import Filters, in_words
 from hopyard.client.project import Project
 from hopyard.client.replay_records import Replay, ReplayedCall
 
@@ -23,7 +24,7 @@ class Replays:
         serving: str,
         revision: int,
         *,
-        selection: Mapping[str, str] | None = None,
+        selection: Filters | None = None,
         most: int = 200,
         tolerance: float = 1e-6,
     ) -> Replay:
@@ -32,9 +33,10 @@ class Replays:
         Numbers count as the same within `tolerance`, absolute or relative. Raises Conflict while another replay of
         the serving runs.
         """
+        words = {name: str(value) for name, value in in_words(selection or {}).items()}
         body = {
             "revision": revision,
-            "selection": dict(selection or {}),
+            "selection": words,
             "most": most,
             "tolerance": tolerance,
         }

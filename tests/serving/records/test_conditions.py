@@ -1,5 +1,6 @@
 """Conditions as people write them, however they write them."""
 
+import contextlib
 import signal
 from collections.abc import Iterator
 
@@ -35,10 +36,8 @@ def in_a_second() -> Iterator[None]:
 )
 @pytest.mark.usefixtures("in_a_second")
 def test_no_text_takes_long_to_read(text: str) -> None:
-    try:
+    with contextlib.suppress(conditions.NotUnderstood):
         assert conditions.parse(text)
-    except conditions.NotUnderstood as error:
-        assert str(error)
 
 
 def test_blanks_count_once_except_in_quotes() -> None:

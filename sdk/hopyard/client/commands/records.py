@@ -59,7 +59,7 @@ def records() -> None:
 @with_client
 def list_(client: Client, /, serving: str, *, most: int, json_wanted: bool, **given: Any) -> None:
     """The newest calls of SERVING."""
-    found = client.inference_records.list(serving, most=most, **_filters(given))
+    found = client.inference_records.list(serving, most=most, **filters_of(given))
     if json_wanted:
         echo_json(found)
         return
@@ -103,7 +103,7 @@ def show(client: Client, serving: str, number: int, json_wanted: bool) -> None:
 @with_client
 def chart(client: Client, /, serving: str, *, json_wanted: bool, **given: Any) -> None:
     """How many calls there were, and how long they took, over time."""
-    found = client.inference_records.chart(serving, **_filters(given))
+    found = client.inference_records.chart(serving, **filters_of(given))
     if json_wanted:
         echo_json(found)
         return
@@ -135,7 +135,7 @@ def chart(client: Client, /, serving: str, *, json_wanted: bool, **given: Any) -
 @with_client
 def export(client: Client, /, serving: str, target: str, *, how: str | None, most: int, **given: Any) -> None:
     """Write calls of SERVING to the file TARGET as CSV, JSON lines or Parquet."""
-    asked = _filters(given)
+    asked = filters_of(given)
     path = client.inference_records.export(serving, target, format=how, most=most, **asked)
     click.echo(f"{path}: {size(path.stat().st_size)}")
     with suppress(HopyardError):  # the file is there, whatever this finds
@@ -150,7 +150,7 @@ def export(client: Client, /, serving: str, target: str, *, how: str | None, mos
 PERCENTILES = ("p50", "p95", "p99")
 
 
-def _filters(given: dict[str, Any]) -> Filters:
+def filters_of(given: dict[str, Any]) -> Filters:
     asked = {name: value for name, value in given.items() if value is not None}
     for name in asked.keys() & {"since", "until"}:
         asked[name] = moments.since(asked[name], datetime.now(UTC))

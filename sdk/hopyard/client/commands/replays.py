@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from hopyard.client.client import Client
-from hopyard.client.commands.output import as_json, echo_details, echo_json, echo_table, pairs, with_client
+from hopyard.client.commands.output import as_json, echo_details, echo_json, echo_table, with_client
+from hopyard.client.commands.records import filtered, filters_of
 from hopyard.client.replay_records import Replay
 
 SHOWN = 20
@@ -18,17 +21,10 @@ def replay() -> None:
 
 @replay.command()
 @click.argument("serving")
-@click.option("--revision", type=click.IntRange(min=1), required=True, help="The revision to ask.")
+@click.argument("asked", type=click.IntRange(min=1), metavar="REVISION")
+@filtered
 @click.option(
-    "--where",
-    "selection",
-    multiple=True,
-    callback=pairs,
-    metavar="FILTER=VALUE",
-    help="Which calls, such as status=200 or revision=1; may be given several times.",
-)
-@click.option(
-    "--most", type=click.IntRange(min=1), default=200, show_default=True, help="Only the newest so many."
+    "--most", type=click.IntRange(min=1), default=200, show_default=True, help="The newest so many."
 )
 @click.option(
     "--tolerance", type=float, default=1e-6, show_default=True, help="Numbers this close are the same."
@@ -38,17 +34,19 @@ def replay() -> None:
 @with_client
 def ask(
     client: Client,
+    /,
     serving: str,
+    asked: int,
     *,
-    revision: int,
-    selection: dict[str, str],
     most: int,
     tolerance: float,
     wait: bool,
     json_wanted: bool,
+    **given: Any,
 ) -> None:
-    """Ask the recorded calls of SERVING again; nobody who calls it notices."""
-    found = client.replays.ask(serving, revision, selection=selection, most=most, tolerance=tolerance)
+    """Ask the recorded calls of SERVING again, of REVISION; nobody who calls it notices."""
+    selection = filters_of(given)
+    found = client.replays.ask(serving, asked, selection=selection, most=most, tolerance=tolerance)
     if wait:
         found = client.replays.wait(serving, found.id)
     if json_wanted:
