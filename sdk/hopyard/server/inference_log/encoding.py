@@ -15,6 +15,7 @@ from hopyard.server.inference_log import records
 from hopyard.server.inference_log.bodies import Body
 from hopyard.server.inference_log.records import Record
 
+NEWEST = 5
 MODEL_SERVER = "PYTHON"
 SERVING_TOOL = "DEFAULT"
 _SECONDS = struct.Struct("<5d")
@@ -48,11 +49,9 @@ class Origin:
 
 def encoder(version: int, origin: Origin) -> Callable[[Told], bytes]:
     """What writes records in that version of the schema."""
-    model = long(origin.serving_id) + string(origin.serving) + long(origin.model_version)
-    if version == 5:
-        return functools.partial(
-            _newest, model + string(MODEL_SERVER) + string(SERVING_TOOL) + _shared(origin)
-        )
+    if version == NEWEST:
+        return functools.partial(_newest, shared(origin))
+    model = _model(origin)
     ends = {1: b"", 2: string(MODEL_SERVER), 3: string(MODEL_SERVER) + string(SERVING_TOOL)}
     return functools.partial(_as_hopsworks, model, ends[version])
 
@@ -61,7 +60,7 @@ def long(number: int) -> bytes:
     """Avro's int and long: zigzag, seven bits a byte, the lowest first."""
     if 0 <= number < len(_SMALL):
         return _SMALL[number]
-    return _varint(number << 1 if number >= 0 else (-number << 1) - 1)
+    return varint(number << 1 if number >= 0 else (-number << 1) - 1)
 
 
 def string(text: str) -> bytes:
@@ -96,8 +95,8 @@ def _newest(shared: bytes, told: Told) -> bytes:
             long(microseconds),
             long(record[records.STATUS]),
             _identity(record[records.REQUEST_ID]),
-            _word(record[records.PROTOCOL]),
-            _word(record[records.VERB]),
+            word(record[records.PROTOCOL]),
+            word(record[records.VERB]),
             _SECONDS.pack(*record[records.SECONDS : records.INPUTS]),
             _text(inputs.text),
             long(inputs.size),
@@ -106,7 +105,7 @@ def _newest(shared: bytes, told: Told) -> bytes:
             long(outputs.size),
             _text(outputs.sha256),
             string(told.error) if told.error else b"\0",
-            _word(record[records.KEY_ID] or ""),
+            word(record[records.KEY_ID] or ""),
         )
     )
 
@@ -125,14 +124,19 @@ def _as_hopsworks(model: bytes, end: bytes, told: Told) -> bytes:
     )
 
 
-def _shared(origin: Origin) -> bytes:
-    """What version 5 has of the replica beyond the model."""
+def shared(origin: Origin) -> bytes:
+    """What a replica's records of version 5 begin with, all of them."""
     texts = (origin.replica, origin.model, origin.artifact_version, origin.logging_mode)
     sampling = struct.pack("<d", origin.sampling_percent)
-    return string(origin.project) + long(origin.revision) + b"".join(map(string, texts)) + sampling
+    of_replica = string(origin.project) + long(origin.revision) + b"".join(map(string, texts)) + sampling
+    return _model(origin) + string(MODEL_SERVER) + string(SERVING_TOOL) + of_replica
 
 
-def _varint(number: int) -> bytes:
+def _model(origin: Origin) -> bytes:
+    return long(origin.serving_id) + string(origin.serving) + long(origin.model_version)
+
+
+def varint(number: int) -> bytes:
     if number >= 1 << 64:
         raise ValueError(f"{number >> 1} is too large for a long")
     written = bytearray()
@@ -143,5 +147,5 @@ def _varint(number: int) -> bytes:
     return bytes(written)
 
 
-_SMALL = tuple(_varint(number << 1) for number in range(4096))
-_word = functools.lru_cache(maxsize=512)(string)
+_SMALL = tuple(varint(number << 1) for number in range(4096))
+word = functools.lru_cache(maxsize=512)(string)

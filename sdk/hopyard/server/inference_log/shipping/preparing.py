@@ -1,10 +1,12 @@
 """What becomes of a record before it leaves: redacted, cut to what is kept, and encoded for where it goes."""
 
+import contextlib
 import functools
+import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from hopyard.server.inference_log import encoding, lines, records
+from hopyard.server.inference_log import encoding, lines, plain, records
 from hopyard.server.inference_log.encoding import Told
 from hopyard.server.inference_log.records import Message, Record
 from hopyard.server.inference_log.redaction import Redaction
@@ -33,15 +35,21 @@ class Preparing:
             if for_platform
             else encoding.encoder(orders.topic_schema, orders.origin)
         )
+        is_plain = not (self._redaction.rules or tell or for_platform)
+        is_newest = self._is_logged and orders.topic_schema == encoding.NEWEST
+        self._plain = plain.encoder(orders.origin) if is_plain and is_newest else None
         self._message = functools.partial(lines.message, orders.replica) if for_platform else _as_it_is
 
     def values(self, batch: Sequence[Record | Message]) -> list[bytes]:
         """In the same order."""
         found = []
-        for record in batch:
+        for value, record in zip(self._usual(batch), batch, strict=True):
+            if value is not None:
+                found.append(value)
+                continue
             try:
-                if (value := self._value(record)) is not None:
-                    found.append(value)
+                if (odd := self._value(record)) is not None:
+                    found.append(odd)
             except Exception as error:
                 if not self.dropped:
                     log.error(
@@ -51,6 +59,14 @@ class Preparing:
                     )
                 self.dropped += 1
         return found
+
+    def _usual(self, batch: Sequence[Record | Message]) -> Iterable[bytes | None]:
+        """The values of the records that are as usual, None for the others."""
+        if self._plain is not None:
+            encode = self._plain
+            with contextlib.suppress(Exception):  # one by one it will be seen which of them
+                return [encode(record) if len(record) > 1 else None for record in batch]
+        return itertools.repeat(None, len(batch))
 
     def _value(self, record: Record | Message) -> bytes | None:
         if len(record) == 1:
