@@ -57,6 +57,11 @@ EXACT: dict[str, set[str]] = {
     "pandas._libs.internals": {"_unpickle_block"},
     "pandas._libs.tslibs.timestamps": {"_unpickle_timestamp"},
     "pandas.core.indexes.base": {"_new_Index"},
+    "pyarrow.lib": {
+        "_restore_array",
+        "py_buffer",
+        "type_for_alias",
+    },  # columns of text, where pyarrow is there
     "scipy.spatial._ckdtree": {"cKDTree"},
     "scipy.spatial._kdtree": {"KDTree"},
     "scipy.interpolate._interpolate": {"interp1d"},

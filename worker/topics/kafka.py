@@ -80,6 +80,7 @@ class KafkaBroker:
 
     def delete(self, name: str) -> None:
         self._written.discard(name)
+        self._forget(KafkaProducer)  # which would send to partitions that a topic made again may not have
         with self._asking(f"remove the topic {name}", KafkaAdminClient) as admin:
             (said,) = admin.delete_topics([name], raise_errors=False)["topics"]
             match kafka_words.refused(said["error_code"], said.get("error_message")):
