@@ -164,9 +164,8 @@ def _platform(deployer: str, kafka: broker.Kafka | None) -> Iterator[Platform]:
 
 def mine(platform: Platform) -> str:
     """The containers of this platform that are left."""
-    identity = (
-        (platform.folder / "data" / "installation").read_text().strip() if shutil.which("docker") else ""
-    )
+    known = platform.folder / "data" / "installation"  # is there once an engine was asked
+    identity = known.read_text().strip() if shutil.which("docker") and known.exists() else ""
     label = f"label=hopyard.installation={identity}"
     return docker("ps", "--all", "--quiet", "--filter", label) if identity else ""
 
