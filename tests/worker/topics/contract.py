@@ -162,14 +162,14 @@ class BrokerContract:
                     reader.commit()
             return min(by[0], by[1]) > 0
 
-        eventually(both_have_read, seconds=30)
+        eventually(both_have_read, seconds=90)
 
         def all_is_read() -> bool:
             return not any(take(reader, found) for reader in readers) and not sum(
                 sum(reader.lag().values()) for reader in readers
             )
 
-        eventually(all_is_read, seconds=30)
+        eventually(all_is_read, seconds=90)
         sent = max(int(value) for value in found) + 1
         assert len(found) == sent
         assert max(found.values()) == 1
@@ -242,7 +242,7 @@ def take(reader: Reader, found: "Counter[bytes]") -> int:
 def read(reader: Reader, number: int) -> list[bytes | None]:
     """So many messages, or more if there are."""
     found: list[Message] = []
-    eventually(lambda: found.extend(reader.poll(seconds=0.2, most=1000)) or len(found) >= number, seconds=30)
+    eventually(lambda: found.extend(reader.poll(seconds=0.2, most=1000)) or len(found) >= number, seconds=90)
     return [message.value for message in found]
 
 
