@@ -107,6 +107,14 @@ def test_the_revision_that_was_asked_then_answers_the_same(
     assert replay.skipped == {"its inputs were not kept": 1}
 
 
+def test_an_answer_that_was_not_kept_does_not_differ(create: Create, owner: Access, finish: Finish) -> None:
+    serving = create(SUMS)
+    recorded(serving, 1, outputs="")
+    replay = finish(ask(owner, serving))
+    assert (replay.asked, replay.differing) == (1, 0)
+    assert replay.calls.get().difference == "The recorded answer was not kept."
+
+
 def test_a_call_that_kills_the_replica_is_told_and_the_others_are_asked(
     create: Create, owner: Access, finish: Finish
 ) -> None:
