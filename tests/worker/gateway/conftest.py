@@ -62,7 +62,15 @@ class HAProxy:
         if self.process is not None:
             self.process.terminate()
             self.process.wait(10)
+            eventually(self._has_no_workers, what="the end of HAProxy's workers")
             self.process = None
+
+    def _has_no_workers(self) -> bool:
+        """A master that is told to end while it reloads ends before they do."""
+        assert self.process is not None
+        command = ["ps", "-o", "stat=", "-s", str(self.process.pid)]
+        states = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+        return all(state.startswith("Z") for state in states)
 
     def answers(self) -> bool:
         with contextlib.suppress(Away):
