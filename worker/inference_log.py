@@ -26,11 +26,11 @@ def variables(serving: Serving, revision: Revision) -> dict[str, str]:
         "HOPYARD_EVENTS_URL": revision.events_url,
     }
     if revision.redaction:
-        told["HOPYARD_REDACTION_SALT"] = _salt(serving)
+        told["HOPYARD_REDACTION_SALT"] = salt(serving)
     return told | (_topic(serving, revision) | _place(revision) if revision.topic else {})
 
 
-def _salt(serving: Serving) -> str:
+def salt(serving: Serving) -> str:
     """Of its own, and secret: who guesses what was hashed cannot try it without. It stays while SECRET_KEY does."""
     what = f"hopyard redaction {serving.pk}"
     return hmac.new(settings.SECRET_KEY.encode(), what.encode(), hashlib.sha256).hexdigest()

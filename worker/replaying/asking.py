@@ -8,7 +8,8 @@ from django.conf import settings
 
 from serving.models import Replay, ReplayedCall
 from serving.replays import choosing, comparing
-from serving.replays.comparing import Answer
+from serving.replays.comparing import Answer, Comparison
+from worker.replaying.redacting import Redacting
 
 NO_ANSWER = 502
 TOO_LATE = 504
@@ -18,11 +19,14 @@ LARGEST_KEPT = 64 * 1024  # of an answer, as of recorded ones
 
 @dataclass(frozen=True)
 class Asked:
-    """The new answer and its microseconds, as seen by the one who asked; `died` if the replica is gone."""
+    """The new answer and its microseconds, as seen by the one who asked; `died` if the replica is gone, `came` unless
+    the answer is our own word for none.
+    """
 
     answer: Answer
     microseconds: int
     died: bool = False
+    came: bool = True
 
 
 def ask_on(replay: Replay, *, serving: str, address: str, token: str, seconds: float) -> bool:
@@ -31,12 +35,15 @@ def ask_on(replay: Replay, *, serving: str, address: str, token: str, seconds: f
     waiting = replay.calls.filter(new_status=0).order_by("requested_at", "-pk")
     headers = {"X-Hopyard-Internal": token, "X-Hopyard-Caller": "replay", "Content-Type": "application/json"}
     timeout = httpx.Timeout(settings.INFERENCE_TIMEOUT_SECONDS, connect=2)
-    with httpx.Client(
-        base_url=f"http://{address}", headers=headers, timeout=timeout, trust_env=False
-    ) as client:
+    with (
+        httpx.Client(
+            base_url=f"http://{address}", headers=headers, timeout=timeout, trust_env=False
+        ) as client,
+        Redacting(replay.serving) as redacting,
+    ):
         for call in waiting.iterator(chunk_size=50):
             asked = _ask(client, serving, call)
-            _write(replay, call, asked)
+            _write(replay, call, asked, redacting)
             if asked.died:
                 return False
             if time.monotonic() > deadline:
@@ -56,24 +63,35 @@ def _ask(client: httpx.Client, serving: str, call: ReplayedCall) -> Asked:
             asked.path, content=asked.body.encode(), headers={"X-Request-Id": _header(call.request_id)}
         )
     except httpx.TimeoutException:
-        return Asked(Answer(TOO_LATE, '{"error": "it did not answer in time"}'), took())
+        return Asked(Answer(TOO_LATE, '{"error": "it did not answer in time"}'), took(), came=False)
     except httpx.HTTPError as error:
         said = f'{{"error": "the replica ended or closed the connection ({type(error).__name__})"}}'
-        return Asked(Answer(NO_ANSWER, said), took(), died=True)
+        return Asked(Answer(NO_ANSWER, said), took(), died=True, came=False)
     body = response.content[:LARGEST_ANSWER].decode(errors="replace").replace("\0", "\ufffd")
     return Asked(Answer(response.status_code, body), took())
 
 
-def _write(replay: Replay, call: ReplayedCall, asked: Asked) -> None:
-    found = comparing.compare(Answer(call.status, call.outputs), asked.answer, tolerance=replay.tolerance)
-    if call.status == asked.answer.status < 400 and not call.outputs:
-        found = comparing.Comparison(False, "The recorded answer was not kept.")
-    call.new_status = asked.answer.status
-    call.new_outputs = asked.answer.body if len(asked.answer.body.encode()) <= LARGEST_KEPT else ""
+def _write(replay: Replay, call: ReplayedCall, asked: Asked, redacting: Redacting) -> None:
+    old, new = Answer(call.status, call.outputs), asked.answer
+    if asked.came:
+        old, new = redacting.pair(call, new, revision=replay.revision)
+    call.new_status = new.status
+    call.new_outputs = new.body if len(new.body.encode()) <= LARGEST_KEPT else ""
     call.new_duration_us = asked.microseconds
+    found = _compared(old, new, tolerance=replay.tolerance)
     call.differs, call.difference = found.differs, found.sentence
     call.largest_change = found.largest_change
     call.save()
+
+
+def _compared(old: Answer, new: Answer, *, tolerance: float) -> Comparison:
+    if old.status == new.status < 400 and not old.body:
+        return Comparison(False, "The recorded answer was not kept.")
+    if old.status == new.status < 400 and not new.body:
+        return Comparison(
+            True, "The new answer is none that the rules of redaction can be applied to; it is not kept."
+        )
+    return comparing.compare(old, new, tolerance=tolerance)
 
 
 def _header(text: str) -> str:

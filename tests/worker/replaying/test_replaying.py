@@ -14,6 +14,7 @@ from serving.errors import NoSuchServing
 from serving.models import InferenceRecord, Replay, Serving
 from serving.replays import services as replays
 from tests.waiting import eventually
+from tests.worker.replaying.conftest import Finish
 from worker import lease, reconcile
 from worker.deployers.base import Deployer
 from worker.probe import probe
@@ -43,19 +44,6 @@ class Predict:
 """
 
 Create = Callable[..., Serving]
-Finish = Callable[[Replay], Replay]
-
-
-@pytest.fixture
-def finish(deployer: Deployer, settle: Callable[[str], Serving]) -> Finish:
-    def run(replay: Replay) -> Replay:
-        eventually(lambda: stepping.step(replay.pk, deployer), seconds=60, what="the end of a replay")
-        replay.refresh_from_db()
-        assert deployer.status(replay.key) == []
-        assert not (settings.KEYS_DIR / f"{replay.key}.json").exists()
-        return replay
-
-    return run
 
 
 def recorded(serving: Serving, number: int, **facts: object) -> InferenceRecord:
