@@ -44,6 +44,7 @@ class Predict:
 """
 
 Create = Callable[..., Serving]
+Begin = Callable[[Serving], Replay]
 
 
 def recorded(serving: Serving, number: int, **facts: object) -> InferenceRecord:
@@ -64,6 +65,21 @@ def recorded(serving: Serving, number: int, **facts: object) -> InferenceRecord:
 
 def ask(owner: Access, serving: Serving, **options: object) -> Replay:
     return replays.ask(access=owner, serving=serving, **{"revision": 1, "selection": {}} | options)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def begin(owner: Access, deployer: Deployer) -> Begin:
+    """A replay of one call whose replica is there."""
+
+    def run(serving: Serving) -> Replay:
+        recorded(serving, 1)
+        replay = ask(owner, serving)
+        eventually(
+            lambda: stepping.step(replay.pk, deployer) is False and deployer.status(replay.key), seconds=60
+        )
+        return replay
+
+    return run
 
 
 def test_the_answers_of_another_revision_are_compared_call_by_call(
@@ -126,27 +142,18 @@ def test_a_revision_that_cannot_start_ends_the_replay_with_the_reason(
 
 
 def test_one_that_is_ended_leaves_no_replica(
-    create: Create, owner: Access, deployer: Deployer, finish: Finish
+    create: Create, owner: Access, begin: Begin, finish: Finish
 ) -> None:
-    serving = create(SUMS)
-    recorded(serving, 1)
-    replay = ask(owner, serving)
-    eventually(
-        lambda: stepping.step(replay.pk, deployer) is False and deployer.status(replay.key), seconds=60
-    )
+    replay = begin(create(SUMS))
     replays.end(access=owner, replay=replay)
     assert finish(replay).state == "failed"
 
 
 def test_a_serving_that_is_deleted_leaves_no_replica_of_its_replays(
-    create: Create, owner: Access, deployer: Deployer
+    create: Create, owner: Access, deployer: Deployer, begin: Begin
 ) -> None:
     serving = create(SUMS)
-    recorded(serving, 1)
-    replay = ask(owner, serving)
-    eventually(
-        lambda: stepping.step(replay.pk, deployer) is False and deployer.status(replay.key), seconds=60
-    )
+    replay = begin(serving)
     services.delete(access=owner, serving=serving)
     with pytest.raises(NoSuchServing):
         ask(owner, serving)
@@ -160,14 +167,9 @@ def test_a_serving_that_is_deleted_leaves_no_replica_of_its_replays(
 
 
 def test_a_replica_whose_removal_was_forgotten_goes_with_the_next_look(
-    create: Create, owner: Access, deployer: Deployer
+    create: Create, owner: Access, deployer: Deployer, begin: Begin
 ) -> None:
-    serving = create(SUMS)
-    recorded(serving, 1)
-    replay = ask(owner, serving)
-    eventually(
-        lambda: stepping.step(replay.pk, deployer) is False and deployer.status(replay.key), seconds=60
-    )
+    replay = begin(create(SUMS))
     replays.end(access=owner, replay=replay)
     (left,) = stepping.unfinished()
     assert stepping.step(left.pk, deployer)
