@@ -1,61 +1,17 @@
 """MLRun's records of calls: the layouts that its stream consumers know, sent to the serving's topic."""
 
 import json
-import re
-import threading
 from datetime import datetime
 from typing import Any
 
 import pytest
-from mlrun.serving import GraphContext, MockEvent, V2ModelServer
+from mlrun.serving import MockEvent, V2ModelServer
 
-from hopyard.server.failures import Failure
 from hopyard.server.flavors.mlrun import assembly, plan, recording
-from hopyard.server.flavors.mlrun.context import Stream
 from hopyard.server.inference_log import mlrun as topic
 from hopyard.server.inference_log.bodies import MOST_BYTES
 from hopyard.server.inference_log.mlrun import Messages
-from tests.waiting import eventually
-
-WHEN = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}\+00:00")
-
-
-class Double(V2ModelServer):
-    def load(self):
-        pass
-
-    def predict(self, request):
-        return [1 / each for each in request["inputs"]]
-
-    def explain(self, request):
-        return ["because"]
-
-    def op_hello(self, event):
-        return "hello"
-
-
-class Served:
-    """A model whose records go to a topic, as a server would have it."""
-
-    def __init__(
-        self, kind: type = Double, parameters: Any = None, *, key="m:v1", connected=True, **topic_options
-    ):
-        self.taken: list[bytes] = []
-        self.messages = Messages(host="iris-1", function_uri="garden/iris", **topic_options)
-        if connected:
-            self.messages.connect(self.taken.append)
-        context = GraphContext(parameters or {})
-        context.stream = Stream.of(self.messages, stream_uri="")
-        self.model = kind(context, key)
-        self.model.post_init()
-
-    def ask(self, inputs=(1,), *, op="infer", **body):
-        event = MockEvent({"inputs": list(inputs), **body}, path=op, event_id="e")
-        return self.model.do_event(event).body
-
-    @property
-    def records(self) -> list[dict[str, Any]]:
-        return [json.loads(each) for each in self.taken]
+from tests.server.mlrun.recorded import WHEN, Double, Served
 
 
 def test_a_single_record_has_mlruns_layout():
@@ -151,79 +107,6 @@ def test_an_error_has_its_traceback_where_the_context_is_verbose():
     assert "ZeroDivisionError" in said
 
 
-def test_every_nth_call_is_recorded():
-    served = Served(parameters={"log_stream_sample": 3})
-    for number in range(1, 8):
-        served.ask([number])
-    assert [record["request"]["inputs"] for record in served.records] == [[3], [6]]
-
-
-def test_sampled_calls_are_batched_in_mlruns_layout():
-    served = Served(parameters={"log_stream_sample": 2, "log_stream_batch": 2})
-    served.model.labels = {"team": "a"}
-    for number in range(1, 9):
-        served.model.set_metric("n", number)
-        served.ask([number])
-    first, second = served.records
-    assert list(first) == [
-        "class", "worker", "model", "version", "host", "function_uri", "labels", "headers", "values",
-    ]  # fmt: skip
-    assert first["headers"] == ["request", "op", "resp", "when", "microsec", "metrics"]
-    rows = [
-        dict(zip(first["headers"], row, strict=True)) for each in (first, second) for row in each["values"]
-    ]
-    assert [row["request"]["inputs"] for row in rows] == [[2], [4], [6], [8]]
-    # MLRun's rows would all show the last one's.
-    assert [row["metrics"] for row in rows] == [{"n": 2}, {"n": 4}, {"n": 6}, {"n": 8}]
-    assert all(WHEN.fullmatch(row["when"]) and row["resp"]["outputs"] for row in rows)
-
-
-def test_a_row_without_metrics_has_none():
-    served = Served(parameters={"log_stream_batch": 2})
-    served.ask()
-    served.ask()
-    assert [row[5] for row in served.records[0]["values"]] == [{}, {}]
-
-
-def test_the_last_rows_of_a_batch_come_when_the_server_stops():
-    served = Served(parameters={"log_stream_batch": 10})
-    served.ask([1])
-    served.ask([2])
-    assert served.taken == []
-    topic.close([served.messages])
-    assert [row[0]["inputs"] for row in served.records[0]["values"]] == [[1], [2]]
-    served.ask([3])
-    assert len(served.taken) == 1
-
-
-def test_the_last_rows_of_a_batch_come_after_a_while(monkeypatch):
-    monkeypatch.setattr(recording, "FLUSH_SECONDS", 0.05)
-    served = Served(parameters={"log_stream_batch": 10})
-    served.ask([1])
-    eventually(lambda: len(served.taken) == 1)
-    served.ask([2])
-    eventually(lambda: len(served.taken) == 2)
-    assert [len(record["values"]) for record in served.records] == [1, 1]
-
-
-def test_no_row_is_lost_or_doubled_among_threads(monkeypatch):
-    monkeypatch.setattr(recording, "FLUSH_SECONDS", 0.001)
-    served = Served(parameters={"log_stream_batch": 7})
-    threads = [
-        threading.Thread(
-            target=lambda start=start: [served.ask([each]) for each in range(start, start + 100)]
-        )
-        for start in (1, 101, 201, 301)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    topic.close([served.messages])
-    asked = [row[0]["inputs"][0] for record in served.records for row in record["values"]]
-    assert sorted(asked) == list(range(1, 401))
-
-
 @pytest.mark.parametrize(
     ("logged", "asked", "answered"),
     [
@@ -255,18 +138,6 @@ def test_a_model_that_cannot_choose_still_answers(caplog):
     assert "logged_results failed" in caplog.text
 
 
-def test_a_percentage_takes_some_of_the_rows_and_leaves_the_answer_alone(monkeypatch):
-    draws = iter([0.1, 0.9, 0.2, 0.9, 0.9, 0.9])
-    monkeypatch.setattr(recording, "random", lambda: next(draws))
-    served = Served(parameters={"sampling_percentage": 50})
-    assert served.ask([1, 2, 4])["outputs"] == [1.0, 0.5, 0.25]
-    (record,) = served.records
-    assert (record["request"]["inputs"], record["resp"]["outputs"]) == ([1, 4], [1.0, 0.25])
-    assert (record["sampling_percentage"], record["effective_sample_count"]) == (50.0, 2)
-    served.ask([1, 2, 4])
-    assert len(served.taken) == 1
-
-
 def test_arguments_of_the_class_count_as_parameters_of_the_function():
     route = plan.Route("m", Double, {"log_stream_sample": "2"})
     messages, taken = Messages(host="h", function_uri="p/s"), []
@@ -277,24 +148,6 @@ def test_arguments_of_the_class_count_as_parameters_of_the_function():
         event = MockEvent({"inputs": [number]}, path="infer")
         models[0].operations["infer"].operation.run(event)
     assert [json.loads(each)["request"]["inputs"] for each in taken] == [[2], [4]]
-
-
-@pytest.mark.parametrize(
-    ("parameters", "said"),
-    [
-        (
-            {"log_stream_batch": "many"},
-            "log_stream_batch is 'many'; it is a whole number of calls, 1 or more",
-        ),
-        ({"log_stream_sample": 0}, "log_stream_sample is 0"),
-        ({"sampling_percentage": 0}, "sampling_percentage is 0; it is more than 0 and at most 100"),
-        ({"sampling_percentage": 5, "log_stream_batch": 5}, "give one or the other"),
-    ],
-)
-def test_numbers_that_make_no_sense_are_told_at_the_start(parameters, said):
-    with pytest.raises(Failure, match=said) as caught:
-        Served(parameters=parameters)
-    assert caught.value.code == "ConfigurationInvalid"
 
 
 def test_an_ensemble_is_recorded_beside_each_of_its_models():
@@ -353,9 +206,6 @@ def test_classes_of_an_installed_mlrun_are_recorded_too():
     assert (good["resp"], bad["error"]) == ({"outputs": [1]}, "no")
 
 
-# The topic
-
-
 def test_nothing_is_recorded_before_the_server_serves():
     served = Served(connected=False)
     served.ask()
@@ -376,16 +226,6 @@ def test_the_mode_says_which_bodies_are_recorded(mode, asked, answered):
     assert (record["request"] is not None, record["resp"] is not None) == (asked, answered)
 
 
-def test_the_servings_sample_is_of_calls_and_is_told(monkeypatch):
-    draws = iter([0.05, 0.5, 0.01])
-    monkeypatch.setattr(topic.random, "random", lambda: next(draws))
-    served = Served(percent=10.0)
-    for number in (1, 2, 3):
-        served.ask([number])
-    assert [record["request"]["inputs"] for record in served.records] == [[1], [3]]
-    assert served.records[0]["sampling_percentage"] == 10.0
-
-
 def test_a_large_request_is_recorded_by_size_and_digest():
     served = Served()
     served.ask([1], note="x" * MOST_BYTES)
@@ -393,16 +233,6 @@ def test_a_large_request_is_recorded_by_size_and_digest():
     assert record["request"].keys() == {"size", "sha256"}
     assert record["request"]["size"] > MOST_BYTES
     assert record["resp"]["outputs"] == [1.0]
-
-
-def test_a_batch_that_is_too_large_for_a_message_is_several():
-    served = Served(parameters={"log_stream_batch": 40})
-    for number in range(1, 41):
-        served.ask([number], note="x" * 40_000)
-    assert len(served.taken) > 1
-    assert all(len(each) <= topic.MOST_MESSAGE_BYTES for each in served.taken)
-    rows = [row for record in served.records for row in record["values"]]
-    assert [row[0]["inputs"] for row in rows] == [[number] for number in range(1, 41)]
 
 
 def test_what_json_cannot_hold_is_told_in_words():

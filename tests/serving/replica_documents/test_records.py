@@ -1,9 +1,7 @@
-"""What replicas without a shared disk ask the platform for: files by a signed address, records, predictors."""
+"""Inference records of replicas that reach no topic themselves."""
 
 import io
 import json
-import tarfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,21 +11,13 @@ import pytest
 from django.conf import LazySettings
 from django.test import Client
 
-from accounts.access import Access
 from hopyard.server.inference_log import encoding
 from hopyard.server.inference_log.bodies import Body
-from models_registry import queries as registry
-from models_registry import storage
-from models_registry.models import ModelVersion
-from serving import services
 from serving.models import Replica, Serving, Topic
-from serving.replica_documents import bundle, records, tokens
-from serving.settings import Settings
-from serving.states import Component, ReplicaState
+from serving.replica_documents import records
 from serving.topics import outbox, schemas
 from worker.topics.directory import DirectoryBroker
 
-STRANGE_HOST = "172.19.0.1:8001"
 RECORD = {
     "request_id": "q-1",
     "replica": "r1-0-1",
@@ -47,36 +37,6 @@ RECORD = {
     "error": None,
     "key_id": "k1",
 }
-
-
-@pytest.fixture
-def create(owner: Access, export: Callable[..., ModelVersion]) -> Callable[..., Serving]:
-    """A serving with one ready replica."""
-
-    def make(name: str = "iris", **options: Any) -> Serving:
-        export(name)
-        wanted = Settings(name=name, script=f"Models/{name}/1/predictor.py", **options)
-        made, _ = services.create(access=owner, wanted=wanted)
-        place = {"serving": made, "revision": 1, "slot": 0, "attempt": 1, "state": ReplicaState.READY}
-        Replica.objects.create(name="r1-0-1", address="172.19.0.5:8080", **place)
-        return made
-
-    return make
-
-
-@pytest.fixture
-def serving(create: Callable[..., Serving]) -> Serving:
-    return create()
-
-
-@pytest.fixture
-def replica(serving: Serving) -> Client:
-    """As a container comes: with its serving's token, by an address that nobody listed."""
-    return Client(
-        enforce_csrf_checks=True,
-        headers={"authorization": f"Bearer {serving.gateway_token}", "host": STRANGE_HOST},
-        raise_request_exception=False,
-    )
 
 
 def lines(*changes: dict[str, Any]) -> bytes:
@@ -106,77 +66,6 @@ def decoded(value: bytes, version: int = schemas.CURRENT) -> dict[str, Any]:
     assert stream.tell() == len(value)
     assert isinstance(found, dict)
     return found
-
-
-# Files
-
-
-def fetch(client: Client, token: str) -> Any:
-    return client.get("/replicas/files/", {"token": token})
-
-
-def unpacked(body: bytes) -> dict[str, bytes]:
-    with tarfile.open(fileobj=io.BytesIO(body)) as archive:
-        return {each.name: archive.extractfile(each).read() for each in archive}  # type: ignore[union-attr]
-
-
-def test_a_token_gives_the_artifact_its_manifest_and_the_scripts(serving: Serving, replica: Client) -> None:
-    artifact = serving.current.artifact
-    assert artifact is not None
-    script = storage.receive([b"class Predict: pass\n"])
-    answer = fetch(replica, tokens.make(artifact.digest, [("other.py", script.sha256)]))
-    body = answer.getvalue()
-    assert (answer.status_code, len(body)) == (200, int(answer["Content-Length"]))
-    found = unpacked(body)
-    assert found.pop("start/scripts/other.py") == b"class Predict: pass\n"
-    manifest = [(f.path, f.blob.size, f.blob_id) for f in artifact.files.select_related("blob")]
-    assert found.pop("start/manifest.json") == registry.manifest_digest_source(manifest)
-    assert found == {
-        f"artifact/{f.path}": b"".join(storage.read(f.blob)) for f in artifact.files.select_related("blob")
-    }
-    assert "artifact/predictor.py" in found
-
-
-def test_a_tar_is_as_long_as_it_was_said_whatever_it_holds() -> None:
-    big = 9 * 1024**3  # more than the oldest form of a tar can say
-    names = ["a", "ä/" * 60 + "long name", "x" * 511]
-    made = [bundle.Member(name, size, io.BytesIO) for name in names for size in (0, 1, 511, 512, big)]
-    assert bundle.length(made) == sum(len(m.head) + -(-m.size // 512) * 512 for m in made) + 1024
-    small = [bundle.Member(name, 3, lambda: io.BytesIO(b"abc")) for name in names]
-    whole = b"".join(bundle.stream(small))
-    assert len(whole) == bundle.length(small)
-    assert unpacked(whole) == dict.fromkeys(names, b"abc")
-
-
-def test_bytes_that_are_gone_break_the_transfer_off() -> None:
-    short = bundle.Member("artifact/a", 10, lambda: io.BytesIO(b"abc"))
-    with pytest.raises(OSError, match="7 bytes are missing"):
-        b"".join(bundle.stream([short]))
-
-
-def test_an_old_token_and_a_forged_one_open_nothing(
-    serving: Serving, replica: Client, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert serving.current.artifact is not None
-    token = tokens.make(serving.current.artifact.digest, [])
-    for bad in ("", token[:-3] + "abc", "x" * 5000, "a:b:c", f"{token}\u00e9"):
-        assert fetch(replica, bad).status_code == 401
-    with monkeypatch.context() as later:
-        now = time.time() + settings.FILES_URL_SECONDS + 1
-        later.setattr("django.core.signing.time.time", lambda: now)
-        answer = fetch(replica, token)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "expired")
-
-
-def test_what_is_not_stored_any_more_is_said(replica: Client, serving: Serving) -> None:
-    assert serving.current.artifact is not None
-    answer = fetch(replica, tokens.make("0" * 64, []))
-    assert (answer.status_code, answer.json()["error"]["code"]) == (410, "gone")
-    answer = fetch(replica, tokens.make(serving.current.artifact.digest, [("lost.py", "1" * 64)]))
-    assert "lost.py is not stored" in answer.json()["error"]["message"]
-
-
-# Records
 
 
 def test_records_are_in_the_topic_as_a_replica_that_reaches_it_writes_them(
@@ -369,80 +258,3 @@ def test_what_was_cut_off_spoils_nothing_after_it(serving: Serving, replica: Cli
     path.write_bytes(path.read_bytes()[:-5])
     assert post(replica, serving, lines({"request_id": "q-2"})).status_code == 204
     assert decoded(messages(folder, serving)[-1])["requestId"] == "q-2"
-
-
-# Predictors
-
-
-def test_a_transformer_learns_of_its_ready_predictors_and_of_changes(
-    serving: Serving, replica: Client
-) -> None:
-    url = f"/replicas/{serving.key}/predictors/1/"
-    place = {"serving": serving, "revision": 1, "attempt": 1, "state": ReplicaState.READY}
-    Replica.objects.create(name="r1-1-1", slot=1, address="172.19.0.4:8080", **place)
-    Replica.objects.create(name="r1-2-1", slot=2, address="x:1", **place | {"state": ReplicaState.STOPPING})
-    Replica.objects.create(name="r2-0-1", slot=0, address="y:1", **place | {"revision": 2})
-    transformer = {"component": Component.TRANSFORMER, "slot": 0, "name": "r1-t0-1", "address": "z:1"}
-    Replica.objects.create(**place, **transformer)
-    answer = replica.get(url)
-    assert answer.json() == ["172.19.0.4:8080", "172.19.0.5:8080"]
-    assert replica.get(url, headers={"if-none-match": answer["ETag"]}).status_code == 304
-    Replica.objects.filter(name="r1-1-1").update(state=ReplicaState.STOPPING)
-    assert replica.get(url, headers={"if-none-match": answer["ETag"]}).json() == ["172.19.0.5:8080"]
-    assert replica.get(f"/replicas/{serving.key}/predictors/{10**30}/").json() == []
-
-
-# Who gets in
-
-
-def test_only_the_serving_s_own_token_opens_its_documents(
-    create: Callable[..., Serving], serving: Serving
-) -> None:
-    other = create("other")
-    url = f"/replicas/{serving.key}/predictors/1/"
-    right = f"Bearer {serving.gateway_token}"
-    for given in (
-        "",
-        "Bearer ",
-        f"Bearer {other.gateway_token}",
-        serving.gateway_token,
-        "Basic x",
-        "Bearer é",
-    ):
-        assert Client(headers={"authorization": given}).get(url).status_code == 401, given
-    for key in ("nothing", "garden-iris-999999", f"other-{serving.pk}", "x-" + "9" * 40, "a b-\u0663"):
-        client = Client(headers={"authorization": right})
-        assert client.get(f"/replicas/{key}/predictors/1/").status_code == 401, key
-    assert Client(headers={"authorization": right}).get(url).status_code == 200
-    Serving.objects.filter(pk=serving.pk).update(is_deleted=True)
-    assert Client(headers={"authorization": right}).get(url).status_code == 401
-
-
-def test_somebody_who_tries_tokens_is_slowed_down(serving: Serving, replica: Client) -> None:
-    url = f"/replicas/{serving.key}/predictors/1/"
-    statuses = [Client().get(url).status_code for _ in range(40)]
-    assert statuses == [401] * 30 + [429] * 10
-    assert "Retry-After" in Client().get(url)
-    assert replica.get(url).status_code == 200, "a right token is never counted"
-
-
-def test_an_unlisted_host_gets_nothing_but_documents(
-    serving: Serving, replica: Client, settings: LazySettings
-) -> None:
-    assert replica.get(f"/replicas/{serving.key}/predictors/1/").status_code == 200
-    for elsewhere in ("/health/", "/sign-in/", "/api/projects/", "/inference/garden/iris/"):
-        assert replica.get(elsewhere).status_code == 400, elsewhere
-    answer = replica.get("/replicas/nothing/")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
-
-
-def test_the_port_of_replicas_answers_nothing_else(serving: Serving, settings: LazySettings) -> None:
-    settings.CONTROL_PORT = 8001
-    settings.BIND = "127.0.0.1:8000"
-    client = Client(headers={"authorization": f"Bearer {serving.gateway_token}"})
-    url = f"/replicas/{serving.key}/predictors/1/"
-    assert client.get(url, SERVER_PORT="8001").status_code == 200
-    assert client.get("/sign-in/", SERVER_PORT="8001").status_code == 404
-    assert client.get("/sign-in/", SERVER_PORT="8000").status_code == 200
-    settings.BIND = "0.0.0.0:8001"  # one port for all, as somebody may choose
-    assert client.get("/sign-in/", SERVER_PORT="8001").status_code == 200
