@@ -1,6 +1,6 @@
 """A real Kafka broker for the tests: one for each test process, made from the jars that tests/setup.sh fetched.
 
-`from tests.broker import kafka` in a conftest makes the fixture known there; it is a `Kafka` that runs.
+The fixture `kafka` is a `Kafka` that runs.
 """
 
 import contextlib

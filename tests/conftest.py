@@ -14,6 +14,9 @@ from accounts.models import ApiKey, Member, Project, Role, Scope, User
 from models_registry import services as registry
 from models_registry import storage
 from models_registry.models import ModelVersion
+from tests.broker import kafka
+
+__all__ = ["kafka"]
 
 IRIS_SCRIPT = """
 class Predict:

@@ -5,6 +5,3 @@ from django.apps import AppConfig
 
 class AccountsConfig(AppConfig):
     name = "accounts"
-
-    def ready(self) -> None:
-        from accounts import openapi  # noqa: F401 - drf-spectacular finds the scheme once it is imported

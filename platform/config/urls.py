@@ -3,8 +3,11 @@
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from accounts import openapi
 from config.api import not_found
 from config.health import health
+
+__all__ = ["openapi", "urlpatterns"]  # drf-spectacular finds our keys once their scheme is imported
 
 api: list[URLPattern | URLResolver] = [
     path("", include("accounts.api_urls")),

@@ -1,10 +1,10 @@
 """Reads topics of Kafka as one of a group, by kafka-python."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from kafka import KafkaConsumer
+from kafka import ConsumerRebalanceListener, KafkaConsumer
 
 from serving.topics.broker import Message
 from worker.topics import kafka_clients, kafka_words
@@ -21,6 +21,25 @@ GROUP: dict[str, Any] = {
 }
 
 
+JOINING_SECONDS = 1.0
+
+
+class _Joining(ConsumerRebalanceListener):  # type: ignore[misc]  # it is not typed
+    """Whether a consumer is about to get its share of the partitions."""
+
+    def __init__(self) -> None:
+        self.is_on = True
+
+    def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
+        self.is_on = True
+
+    def on_partitions_lost(self, lost: Iterable[Any]) -> None:
+        self.is_on = True
+
+    def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        self.is_on = False
+
+
 class KafkaReader:
     """What `serving.topics.broker.Reader` says. A broker that goes away later gives nothing until it is back; only who
     has never reached it, or asks for more than messages, is told.
@@ -30,6 +49,7 @@ class KafkaReader:
         self._brokers = brokers
         self._options = {**options, **GROUP, "group_id": group}
         self._topics: frozenset[str] = frozenset()
+        self._joining = _Joining()
         self._consumer: KafkaConsumer | None = None
 
     def subscribe(self, topics: Collection[str]) -> None:
@@ -41,6 +61,10 @@ class KafkaReader:
 
     def poll(self, *, seconds: float, most: int) -> list[Message]:
         with self._asking("read topics") as consumer:
+            # Of a join that ends between two polls kafka-python 3.0 may forget the outcome, and then never joins again.
+            if self._joining.is_on and self._topics:
+                consumer._coordinator.request_rejoin()
+                seconds = max(seconds, JOINING_SECONDS)
             found = consumer.poll(timeout_ms=round(seconds * 1000), max_records=most)
         return [kafka_words.message_of(each) for records in found.values() for each in records]
 
@@ -80,6 +104,7 @@ class KafkaReader:
 
     def _subscribe(self, consumer: KafkaConsumer) -> None:
         if self._topics:
-            consumer.subscribe(topics=sorted(self._topics))
+            self._joining.is_on = True
+            consumer.subscribe(topics=sorted(self._topics), listener=self._joining)
         else:
             consumer.unsubscribe()

@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from tests.broker import Kafka, kafka, running  # noqa: F401
+from tests.broker import Kafka, running
 from tests.ports import free_port
 
 from ..process import eventually
@@ -65,7 +65,7 @@ def all_of(numbers: list[int]) -> list[str]:
     return [f"call-{number}" for number in numbers]
 
 
-def test_all_records_arrive_in_order_as_bare_avro_without_a_key(shipping, kafka):  # noqa: F811
+def test_all_records_arrive_in_order_as_bare_avro_without_a_key(shipping, kafka):
     topic = made(kafka)
     shipper = shipping(kafka, topic, serving_id=7)
     for batch in range(20):
@@ -80,7 +80,7 @@ def test_all_records_arrive_in_order_as_bare_avro_without_a_key(shipping, kafka)
     assert shipper.log == ""
 
 
-def test_an_end_waits_for_what_is_under_way(shipping, kafka):  # noqa: F811
+def test_an_end_waits_for_what_is_under_way(shipping, kafka):
     topic = made(kafka)
     shipper = shipping(kafka, topic, kafka_options={"linger.ms": 1000})
     shipper.send([record(number) for number in range(50)])
@@ -146,7 +146,7 @@ def test_a_broker_that_was_never_there_is_named(ship, tmp_path):
     assert "are kept in files until Kafka takes them again" in shipper.log
 
 
-def test_a_topic_that_is_not_there_is_named_and_waited_for(shipping, kafka):  # noqa: F811
+def test_a_topic_that_is_not_there_is_named_and_waited_for(shipping, kafka):
     topic = kafka.topic_name()
     shipper = shipping(kafka, topic)
     for number in range(3):
@@ -160,7 +160,7 @@ def test_a_topic_that_is_not_there_is_named_and_waited_for(shipping, kafka):  # 
     assert sum("has no topic" in line for line in shipper.lines) == 1
 
 
-def test_options_that_cannot_be_used_are_named(shipping, kafka):  # noqa: F811
+def test_options_that_cannot_be_used_are_named(shipping, kafka):
     shipper = shipping(kafka, made(kafka), kafka_options={"nonsense.ms": 1})
     shipper.send([record(1)])
     shipper.settled(spilled=1, waiting=1)
@@ -168,7 +168,7 @@ def test_options_that_cannot_be_used_are_named(shipping, kafka):  # noqa: F811
     assert "nonsense.ms" in shipper.log
 
 
-def test_options_of_the_installation_come_before_ours(shipping, kafka):  # noqa: F811
+def test_options_of_the_installation_come_before_ours(shipping, kafka):
     shipper = shipping(
         kafka, topic := made(kafka), kafka_options={"acks": 1, "socket.keepalive.enable": False}
     )
@@ -180,7 +180,7 @@ def test_options_of_the_installation_come_before_ours(shipping, kafka):  # noqa:
 @pytest.mark.parametrize("large", [b'["' + b"x" * 60_000 + b'"]'])
 def test_a_record_that_is_too_large_for_the_topic_arrives_as_digests_and_fails_no_others(
     shipping,
-    kafka,  # noqa: F811
+    kafka,
     large,
 ):
     topic = made(kafka, max_message_bytes="3000")
@@ -195,7 +195,7 @@ def test_a_record_that_is_too_large_for_the_topic_arrives_as_digests_and_fails_n
     assert found["call-4"]["inferenceRequest"] == "[1]"
 
 
-def test_a_message_that_no_digest_makes_small_enough_is_dropped_and_said(shipping, kafka):  # noqa: F811
+def test_a_message_that_no_digest_makes_small_enough_is_dropped_and_said(shipping, kafka):
     topic = made(kafka, max_message_bytes="400")
     shipper = shipping(kafka, topic, topic_subject="mlrunrecord", kafka_options={"compression.type": "none"})
     small = json.dumps({"request": {}}).encode()
@@ -205,6 +205,6 @@ def test_a_message_that_no_digest_makes_small_enough_is_dropped_and_said(shippin
     assert f"too large for {topic}" in shipper.log
 
 
-def test_the_broker_of_the_tests_refuses_what_is_not_there(kafka):  # noqa: F811
+def test_the_broker_of_the_tests_refuses_what_is_not_there(kafka):
     with pytest.raises(KafkaException):
         messages(kafka, kafka.topic_name())

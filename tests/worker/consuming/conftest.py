@@ -8,7 +8,6 @@ import pytest
 from accounts.models import Project
 from serving.models import Serving, Topic
 from serving.topics import folders, schemas
-from tests.broker import kafka  # noqa: F401
 from worker.consuming.consumer import Consumer
 from worker.topics import installed
 

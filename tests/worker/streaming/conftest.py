@@ -16,7 +16,7 @@ from serving.models import Replica, Revision, Serving, Topic
 from serving.settings import Settings
 from serving.states import ReplicaState
 from serving.topics.broker import Broker, Message
-from tests.broker import Kafka, kafka
+from tests.broker import Kafka
 from tests.server.conftest import serve
 from tests.server.process import ServerProcess
 from tests.waiting import eventually
@@ -25,7 +25,7 @@ from worker.streaming.lane import Lane
 from worker.streaming.wanted import streams
 from worker.topics import installed
 
-__all__ = ["kafka", "serve"]
+__all__ = ["serve"]
 
 SCRIPT = """
 import os, time
@@ -82,7 +82,12 @@ class Scene:
                 lane.step()
             return find()
 
-        return eventually(look, seconds=90, what="what was waited for")
+        try:
+            return eventually(look, seconds=90, what="what was waited for")
+        except AssertionError as error:
+            said = Topic.objects.filter(name=self.asked).values("consumed").first()
+            offsets = self.broker.describe([self.asked, self.answered, self.dead])
+            raise AssertionError(f"{error}; the input topic's row: {said}; the topics: {offsets}") from None
 
     def ids(self) -> list[Any]:
         return sorted(each["id"] for each in self.answers())

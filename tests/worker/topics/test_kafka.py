@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from serving.topics.broker import BrokerAway, BrokerError
-from tests.broker import Kafka, kafka, running  # noqa: F401 - a fixture
+from tests.broker import Kafka, running
 from tests.ports import free_port
 from tests.waiting import eventually
 from tests.worker.topics.contract import BrokerContract, read
@@ -19,7 +19,7 @@ SOON = 6.0
 
 
 @pytest.fixture
-def broker(kafka: Kafka) -> Iterator[KafkaBroker]:  # noqa: F811
+def broker(kafka: Kafka) -> Iterator[KafkaBroker]:
     made = KafkaBroker([kafka.address], {})
     yield made
     made.close()
@@ -27,7 +27,7 @@ def broker(kafka: Kafka) -> Iterator[KafkaBroker]:  # noqa: F811
 
 class TestKafkaBroker(BrokerContract):
     @pytest.fixture
-    def another(self, kafka: Kafka) -> Iterator[KafkaBroker]:  # noqa: F811
+    def another(self, kafka: Kafka) -> Iterator[KafkaBroker]:
         made = KafkaBroker([kafka.address], {})
         yield made
         made.close()
@@ -76,7 +76,7 @@ def test_copies_that_it_has_no_brokers_for_are_refused(broker: KafkaBroker) -> N
     assert not isinstance(no.value, BrokerAway)
 
 
-def test_a_topic_keeps_what_the_settings_say(kafka: Kafka) -> None:  # noqa: F811
+def test_a_topic_keeps_what_the_settings_say(kafka: Kafka) -> None:
     from kafka import KafkaAdminClient
     from kafka.admin import ConfigResource, ConfigResourceType
 
@@ -101,7 +101,7 @@ def test_a_message_that_is_too_large_is_refused_with_all_that_come_with_it(
     assert broker.peek(topic, most=9) == []
 
 
-def test_a_message_that_only_the_broker_finds_too_large_is_refused(kafka: Kafka, topic: str) -> None:  # noqa: F811
+def test_a_message_that_only_the_broker_finds_too_large_is_refused(kafka: Kafka, topic: str) -> None:
     broker = KafkaBroker([kafka.address], {"message.max.bytes": "9000000"})
     with pytest.raises(BrokerError, match="too large") as refused:
         broker.publish(topic, [b"x" * 5_000_000])
@@ -116,6 +116,19 @@ def test_messages_say_when_they_were_written(broker: KafkaBroker, topic: str) ->
     (message,) = broker.peek(topic, most=1)
     assert before - 1000 < message.timestamp_ms < time.time() * 1000 + 1000
     assert (message.partition, message.offset, message.key) == ("0", 0, b"key")
+
+
+def test_a_reader_that_is_asked_for_moments_only_gets_its_share_all_the_same(
+    broker: KafkaBroker, topic: str
+) -> None:
+    broker.publish(topic, [b"1"])
+    for number in range(8):
+        reader = broker.reader(group=f"hurried-{topic}-{number}")
+        reader.subscribe([topic])
+        try:
+            eventually(lambda reader=reader: reader.poll(seconds=0.002, most=1), seconds=20)  # type: ignore[misc]
+        finally:
+            reader.close()
 
 
 def test_nobody_there_is_said_soon_and_where() -> None:

@@ -12,7 +12,7 @@ from serving import services
 from serving.models import Replica, Serving, Topic
 from serving.states import ReplicaState, Status
 from serving.topics.broker import Broker, BrokerAway
-from tests.broker import Kafka, kafka  # noqa: F401 - a fixture
+from tests.broker import Kafka
 from tests.ports import free_port
 from tests.waiting import eventually
 from tests.worker.conftest import take_steps
@@ -31,7 +31,7 @@ def place(settings: LazySettings, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def use(settings: LazySettings, db: None, kafka: Kafka) -> Iterator[Callable[..., Topic]]:  # noqa: F811
+def use(settings: LazySettings, db: None, kafka: Kafka) -> Iterator[Callable[..., Topic]]:
     """Kafka, and a topic in the database alone."""
     settings.KAFKA_BROKERS = [kafka.address]
 

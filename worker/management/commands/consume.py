@@ -11,6 +11,7 @@ from worker.consuming import consumer, forwarding
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # which load all of the web's code; `up` makes them
     help = "Store inference records from the topics in the database, and containers' logs in files, until told to stop."
 
     def handle(self, *args: Any, **options: Any) -> None:

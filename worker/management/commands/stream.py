@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # which load all of the web's code; `up` makes them
     help = (
         "Ask servings what comes in their input topics and answer to their output topics, until told to stop."
     )
