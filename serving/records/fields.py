@@ -10,6 +10,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from serving.texts import storable
+
 MOST_ROWS = 32
 MOST_NAMES = 64
 MOST_CHARACTERS = 100
@@ -193,4 +195,4 @@ def _value(value: Any) -> Value:
 def _text(value: str) -> str:
     if len(value) <= MOST_CHARACTERS and value.isascii() and "\0" not in value:
         return value
-    return value[:MOST_CHARACTERS].encode(errors="replace").decode().replace("\0", "\ufffd")
+    return storable(value[:MOST_CHARACTERS])

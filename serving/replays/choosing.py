@@ -1,5 +1,6 @@
 """Which recorded calls can be asked again, and how: the address and body of each, or why not. No I/O."""
 
+import json
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -31,8 +32,23 @@ def reason_against(record: InferenceRecord, *, is_redacted: bool) -> str:
 
 
 def question(serving: str, *, protocol: str, verb: str, inputs: str) -> Question:
-    """How a call is asked over HTTP, whatever carried it when it was recorded."""
+    """How a call is asked over HTTP, whatever carried it when it was recorded. Records in older versions of the schema
+    do not say what was asked for; that was a prediction, of the kind that the body shows.
+    """
     name = quote(serving, safe="")
+    if not protocol and not verb:
+        protocol, verb = ("v2", "infer") if _has_tensors(inputs) else ("v1", "predict")
     if protocol in {"", "v1"} and (verb in V1_VERBS or protocol == "v1"):
         return Question(f"/v1/models/{name}:{quote(verb, safe='')}", inputs)
     return Question(f"/v2/models/{name}/{quote(verb, safe='/')}", inputs)
+
+
+def _has_tensors(inputs: str) -> bool:
+    """Whether a body is one of V2, which V1's `inputs` are not: they are rows."""
+    try:
+        tensors = json.loads(inputs)["inputs"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
+    return isinstance(tensors, list) and all(
+        isinstance(each, dict) and "datatype" in each for each in tensors
+    )

@@ -27,7 +27,7 @@ def replays(request: PageRequest, project: str, name: str) -> HttpResponse:
     found, serving = load(
         request, project, name, needs=Scope.WRITE if request.method == "POST" else Scope.READ
     )
-    selection = {key: str(value) for key, value in request.GET.items() if value and key != "page"}
+    selection = _selection(request)
     form = ReplayForm(request.POST or None, serving=serving, prefix="replay")
     status = 200
     if request.method == "POST":
@@ -48,6 +48,14 @@ def replays(request: PageRequest, project: str, name: str) -> HttpResponse:
         "page": Paginator(queries.replays(serving), PER_PAGE).get_page(request.GET.get("page")),
     }
     return render(request, "replays/list.html", context, status=status)
+
+
+def _selection(request: PageRequest) -> dict[str, str]:
+    """What is selected; of `where`, which may be given several times, all conditions hold."""
+    said = {name: str(value) for name, value in request.GET.items() if value and name != "page"}
+    if "where" in said:
+        said["where"] = " and ".join(filter(None, request.GET.getlist("where")))
+    return said
 
 
 def _problem(selection: dict[str, str]) -> str:

@@ -43,6 +43,13 @@ def test_the_selection_in_the_address_is_what_is_asked_again(recorded: Inference
     assert (replay.selection["status"], replay.selection["revision"], replay.most) == ("200", "1", 10)
 
 
+def test_all_conditions_in_the_address_hold(recorded: InferenceRecord, bob: Pages) -> None:
+    recorded.fields = {"in": {"a": [1]}, "out": {"b": [2]}}
+    recorded.save()
+    bob.post(f"{REPLAYS}?where=in.a+%3D+1&where=out.b+%3D+2", form())
+    assert Replay.objects.get().selection["where"] == "in.a = 1 and out.b = 2"
+
+
 @pytest.mark.parametrize(
     ("address", "changes", "sentence"),
     [

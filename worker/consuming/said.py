@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from serving.texts import storable
+
 LAST_MILLISECOND = 253_402_300_799_999  # of the year 9999, the last that a date can have
 DAY = timedelta(days=1)
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -80,7 +82,7 @@ def text(value: Any, most: int) -> str:
         raise Unusable(f"{_shown(value)} stands where a text belongs")
     if len(value) <= most and value.isascii() and "\0" not in value:
         return value
-    return value[:most].encode(errors="replace").decode().replace("\0", "\ufffd")
+    return storable(value[:most])
 
 
 def whole(name: str, value: Any, *, least: int = 0, most: int = LARGEST_INT) -> int:
@@ -151,7 +153,7 @@ def _shown(value: Any) -> str:
     found = (
         f"{value:.6g}" if isinstance(value, float) else f"{value!r:.40}" if _is_short(value) else "too large"
     )
-    return found.encode(errors="replace").decode().replace("\0", "\ufffd")
+    return storable(found)
 
 
 def _is_short(value: Any) -> bool:

@@ -9,6 +9,7 @@ from django.conf import settings
 from serving.models import Replay, ReplayedCall
 from serving.replays import choosing, comparing
 from serving.replays.comparing import Answer, Comparison
+from serving.texts import storable
 from worker.replaying.redacting import Redacting
 
 NO_ANSWER = 502
@@ -67,7 +68,7 @@ def _ask(client: httpx.Client, serving: str, call: ReplayedCall) -> Asked:
     except httpx.HTTPError as error:
         said = f'{{"error": "the replica ended or closed the connection ({type(error).__name__})"}}'
         return Asked(Answer(NO_ANSWER, said), took(), died=True, came=False)
-    body = response.content[:LARGEST_ANSWER].decode(errors="replace").replace("\0", "\ufffd")
+    body = storable(response.content[:LARGEST_ANSWER].decode(errors="replace"))
     return Asked(Answer(response.status_code, body), took())
 
 
@@ -78,16 +79,18 @@ def _write(replay: Replay, call: ReplayedCall, asked: Asked, redacting: Redactin
     call.new_status = new.status
     call.new_outputs = new.body if len(new.body.encode()) <= LARGEST_KEPT else ""
     call.new_duration_us = asked.microseconds
-    found = _compared(old, new, tolerance=replay.tolerance)
-    call.differs, call.difference = found.differs, found.sentence
+    found = _compared(
+        old, new, is_hidden=bool(asked.answer.body and not new.body), tolerance=replay.tolerance
+    )
+    call.differs, call.difference = found.differs, storable(found.sentence)
     call.largest_change = found.largest_change
     call.save()
 
 
-def _compared(old: Answer, new: Answer, *, tolerance: float) -> Comparison:
+def _compared(old: Answer, new: Answer, *, is_hidden: bool, tolerance: float) -> Comparison:
     if old.status == new.status < 400 and not old.body:
         return Comparison(False, "The recorded answer was not kept.")
-    if old.status == new.status < 400 and not new.body:
+    if old.status == new.status < 400 and is_hidden:
         return Comparison(
             True, "The new answer is none that the rules of redaction can be applied to; it is not kept."
         )

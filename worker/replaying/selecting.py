@@ -1,7 +1,7 @@
 """Copies the calls that a replay asks again, so that they stay as they are while they are asked."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -24,11 +24,11 @@ def choose(replay: Replay) -> bool:
     """
     replay.calls.all().delete()  # of a worker that died at this
     skipped, left = Counter[str](), MOST_MB * MEGABYTE
-    redacting = _redacting_revisions(replay)
+    is_redacted = _redacted_by(replay)
     for records in _pages(replay):
         calls = []
         for record in records:
-            reason = choosing.reason_against(record, is_redacted=record.revision in redacting)
+            reason = choosing.reason_against(record, is_redacted=is_redacted(record.revision))
             if not reason:
                 left -= _size(record)
                 reason = BEYOND_SIZE if left < 0 else ""
@@ -68,10 +68,13 @@ def _waiting(replay: Replay) -> "QuerySet[Replay]":
     return Replay.objects.filter(pk=replay.pk, state=Replay.State.WAITING)
 
 
-def _redacting_revisions(replay: Replay) -> set[int]:
-    """The numbers of the revisions whose records do not hold the inputs as they were."""
-    rules = replay.serving.revisions.exclude(redaction=[]).values_list("number", "redaction")
-    return {number for number, found in rules if any(rule.get("in") != "outputs" for rule in found)}
+def _redacted_by(replay: Replay) -> Callable[[int], bool]:
+    """Whether a revision's records do not hold the inputs as they were. Of records that do not name theirs, any may be
+    the one.
+    """
+    rules = dict(replay.serving.revisions.values_list("number", "redaction"))
+    hiding = {number for number, of in rules.items() if any(rule.get("in") != "outputs" for rule in of)}
+    return lambda number: number in hiding or (bool(hiding) and number not in rules)
 
 
 def _size(record: InferenceRecord) -> int:

@@ -10,15 +10,14 @@ from django.utils import timezone
 
 from serving import logs, safety
 from serving.errors import ServingError
-from serving.models import Replay, Revision, Serving
-from serving.replays import summary
+from serving.models import Replay, ReplayedCall, Revision, Serving
 from worker import failures, lease, specs
 from worker.deployers.base import Deployer, DeployerError, Phase, ReplicaStatus
 from worker.deployers.several import UNREACHABLE, PartlySeen, SeveralDeployers
 from worker.environments import prepare
 from worker.failures import Failure
 from worker.probe import probe
-from worker.replaying import asking, entrance, selecting, starting
+from worker.replaying import asking, entrance, progress, selecting, starting
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +57,12 @@ def end_all(serving: Serving, deployer: Deployer) -> bool:
 
 
 def forget_old() -> int:
-    """Drop replays some weeks after they ended, and no later than the calls that they copied."""
-    days = min(settings.INFERENCE_RECORDS_DAYS or MOST_DAYS, MOST_DAYS)
-    old = Replay.objects.filter(finished_at__lt=timezone.now() - timedelta(days=days))
+    """Drop replays some weeks after they ended, and what they copied of calls that are older than calls may be."""
+    days = settings.INFERENCE_RECORDS_DAYS or MOST_DAYS
+    limit = timezone.now() - timedelta(days=days)
+    if settings.INFERENCE_RECORDS_DAYS:
+        ReplayedCall.objects.filter(requested_at__lt=limit, replay__finished_at__isnull=False).delete()
+    old = Replay.objects.filter(finished_at__lt=max(limit, timezone.now() - timedelta(days=MOST_DAYS)))
     return old.exclude(pk__in=entrance.open_replays()).delete()[0]
 
 
@@ -71,25 +73,27 @@ def _step(replay: Replay, deployer: Deployer) -> None:
         .first()
     )
     if revision is None or replay.serving.is_deleted:
-        _fail(replay, Failure("RevisionGone", f"Revision {replay.revision} is gone; choose another one."))
+        progress.fail(
+            replay, Failure("RevisionGone", f"Revision {replay.revision} is gone; choose another one.")
+        )
         return
     if replay.started_at is None and not _is_chosen(replay):
         return
     if not replay.calls.filter(new_status=0).exists():
-        _sum_up(replay)
+        progress.sum_up(replay)
         return
     packages = prepare.ready(revision)
     if packages.failure is not None:
-        _fail(
+        progress.fail(
             replay,
             Failure(
                 packages.failure["code"], packages.failure["reason"], packages.failure.get("evidence", "")
             ),
         )
     elif not packages.is_ready:
-        _say(replay, packages.sentence)
+        progress.say(replay, packages.sentence)
     elif refused := safety.reason(replay.serving.project, revision):
-        _fail(replay, Failure("FilesRefused", refused))
+        progress.fail(replay, Failure("FilesRefused", refused))
     else:
         _run(replay, revision, _its_own(deployer, revision))
 
@@ -99,7 +103,7 @@ def _is_chosen(replay: Replay) -> bool:
     try:
         return selecting.choose(replay)
     except ServingError as error:
-        _fail(replay, Failure("CallsNotFound", str(error)))
+        progress.fail(replay, Failure("CallsNotFound", str(error)))
         return False
 
 
@@ -115,15 +119,15 @@ def _run(replay: Replay, revision: Revision, deployer: Deployer) -> None:
         if statuses:
             _go_on(replay, revision, deployer, max(statuses, key=lambda status: status.attempt))
         elif _others_running(replay) >= MOST_AT_ONCE:
-            _say(replay, "Waiting for other replays")
+            progress.say(replay, "Waiting for other replays")
         else:
-            _say(replay, f"Starting a replica of revision {revision.number}")
+            progress.say(replay, f"Starting a replica of revision {revision.number}")
             deployer.apply(starting.spec(replay, revision))
     except DeployerError as error:
         if error.code in UNREACHABLE:
-            _say(replay, error.reason)
+            progress.say(replay, error.reason)
         else:
-            _fail(replay, Failure(error.code, error.reason))
+            progress.fail(replay, Failure(error.code, error.reason))
 
 
 def _go_on(replay: Replay, revision: Revision, deployer: Deployer, status: ReplicaStatus) -> None:
@@ -133,7 +137,7 @@ def _go_on(replay: Replay, revision: Revision, deployer: Deployer, status: Repli
             deployer.apply(replace(starting.spec(replay, revision), ended=frozenset({status.name})))
         else:
             memory_mb = starting.memory_mb(revision)
-            _fail(
+            progress.fail(
                 replay,
                 failures.of_exit(status.exit, log=log, memory_mb=memory_mb, was_ready=bool(replay.asked)),
             )
@@ -144,9 +148,9 @@ def _go_on(replay: Replay, revision: Revision, deployer: Deployer, status: Repli
         if timezone.now() - status.started_at > timedelta(seconds=seconds):
             log = deployer.logs(replay.key, status.name)
             has_address = bool(status.address)
-            _fail(replay, failures.of_slow_start(has_address=has_address, seconds=seconds, log=log))
+            progress.fail(replay, failures.of_slow_start(has_address=has_address, seconds=seconds, log=log))
         return
-    _say(replay, f"Asking revision {revision.number}")
+    progress.say(replay, f"Asking revision {revision.number}")
     asking.ask_on(
         replay,
         serving=replay.serving.name,
@@ -154,44 +158,7 @@ def _go_on(replay: Replay, revision: Revision, deployer: Deployer, status: Repli
         token=entrance.token(replay),
         seconds=SECONDS_A_STEP,
     )
-    _count(replay)
-
-
-def _count(replay: Replay) -> None:
-    asked = replay.calls.exclude(new_status=0)
-    replay.asked, replay.differing = asked.count(), asked.filter(differs=True).count()
-    Replay.objects.filter(pk=replay.pk).update(asked=replay.asked, differing=replay.differing)
-    if replay.asked == replay.total:
-        _sum_up(replay)
-
-
-def _sum_up(replay: Replay) -> None:
-    asked = replay.calls.exclude(new_status=0)
-    rows = asked.values_list("duration_us", "new_duration_us", "differs", "new_status", "largest_change")
-    replay.summary = summary.of([summary.Pair(*row) for row in rows])
-    _finish(replay, State.DONE)
-
-
-def _fail(replay: Replay, failure: Failure) -> None:
-    said = failure.as_json()
-    replay.failure = {name: said[name] for name in ("code", "reason", "evidence")}
-    _finish(replay, State.FAILED)
-
-
-def _finish(replay: Replay, state: Replay.State) -> None:
-    """Write the end, unless somebody ended it meanwhile."""
-    ended = Replay.objects.filter(pk=replay.pk).exclude(state__in=[State.DONE, State.FAILED])
-    ended.update(
-        state=state, step="", failure=replay.failure, summary=replay.summary, finished_at=timezone.now()
-    )
-    replay.refresh_from_db(fields=["state", "failure", "summary", "finished_at", "step"])
-
-
-def _say(replay: Replay, sentence: str) -> None:
-    if replay.step != sentence:
-        replay.step = sentence
-        Replay.objects.filter(pk=replay.pk).update(step=sentence[:300])
-    replay.refresh_from_db(fields=["state"])
+    progress.count(replay)
 
 
 def _clear_away(replay: Replay, deployer: Deployer) -> None:

@@ -60,3 +60,17 @@ def test_a_summary_counts_and_gives_percentiles() -> None:
         "new_us": {"p50": 1000, "p95": 1900, "p99": 1980},
     }
     assert summary.of([])["old_us"] == {}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "path"),
+    [
+        ('{"instances": [[1]]}', "/v1/models/iris:predict"),
+        ('{"inputs": [[1]]}', "/v1/models/iris:predict"),
+        ('{"inputs": [{"a": 1}]}', "/v1/models/iris:predict"),
+        ('{"inputs": [{"name": "a", "datatype": "FP64", "shape": [1], "data": [1]}]}', "/v2/models/iris/infer"),
+        ("[1]", "/v1/models/iris:predict"),
+    ],
+)
+def test_a_record_that_does_not_say_how_it_was_asked_is_asked_by_its_body(inputs: str, path: str) -> None:
+    assert choosing.question("iris", protocol="", verb="", inputs=inputs).path == path

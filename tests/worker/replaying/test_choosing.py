@@ -8,7 +8,7 @@ from django.conf import LazySettings
 from django.utils import timezone
 
 from accounts.access import Access
-from serving.models import Replay, Serving
+from serving.models import InferenceRecord, Replay, Revision, Serving
 from serving.replays import choosing
 from serving.replays import services as replays
 from tests.worker.replaying.test_replaying import ask, recorded
@@ -106,6 +106,58 @@ def test_a_large_new_answer_is_compared_and_not_kept(
     asking.ask_on(replay, serving="iris", address="127.0.0.1:1", token="", seconds=60)
     call = replay.calls.get()
     assert (call.differs, call.new_outputs, call.new_status) == (True, "", 200)
+
+
+def test_an_answer_that_no_database_takes_is_told_all_the_same(
+    serving: Serving, owner: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replay = ask(owner, serving, most=1)
+    selecting.choose(replay)
+    strange = Answer(200, r'{"predictions": ["half \ud800, nul \u0000"]}')
+    monkeypatch.setattr(asking, "_ask", lambda *args: Asked(strange, 1))
+    asking.ask_on(replay, serving="iris", address="127.0.0.1:1", token="", seconds=60)
+    call = replay.calls.get()
+    assert (call.differs, call.difference) == (True, '[0]: 5, now "half ?, nul \\u0000"')
+
+
+def test_an_empty_answer_is_not_taken_for_a_hidden_one(
+    serving: Serving, owner: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replay = ask(owner, serving, most=1)
+    selecting.choose(replay)
+    monkeypatch.setattr(asking, "_ask", lambda *args: Asked(Answer(200, ""), 1))
+    asking.ask_on(replay, serving="iris", address="127.0.0.1:1", token="", seconds=60)
+    assert replay.calls.get().difference == "The answers are other texts."
+
+
+def test_records_that_do_not_name_their_revision_may_be_of_any(serving: Serving, owner: Access) -> None:
+    InferenceRecord.objects.filter(request_id="call-1").update(revision=0)
+    replay = ask(owner, serving)
+    assert selecting.choose(replay)
+    assert now(replay).skipped == {}
+    Revision.objects.filter(serving=serving).update(redaction=[{"field": "ssn"}])
+    Replay.objects.filter(pk=replay.pk).update(state="waiting")
+    assert selecting.choose(now(replay))
+    assert now(replay).skipped == {"its inputs were redacted": 5}
+
+
+def test_copies_of_calls_go_when_calls_of_their_age_do(
+    serving: Serving, owner: Access, settings: LazySettings
+) -> None:
+    replay = ask(owner, serving)
+    selecting.choose(replay)
+    replay.calls.filter(request_id="call-1").update(requested_at=timezone.now() - timedelta(days=6))
+    settings.INFERENCE_RECORDS_DAYS = 5
+    stepping.forget_old()
+    assert replay.calls.count() == 5, "it is not at its end"
+    Replay.objects.filter(pk=replay.pk).update(state="done", finished_at=timezone.now())
+    stepping.forget_old()
+    assert sorted(replay.calls.values_list("request_id", flat=True)) == [
+        "call-0",
+        "call-2",
+        "call-3",
+        "call-4",
+    ]
 
 
 def test_replays_go_no_later_than_the_records_they_copied(

@@ -46,14 +46,16 @@ def serving(create: Create) -> Serving:
 def pair(serving: Serving) -> Iterator[Callable[..., tuple[Answer, Answer]]]:
     opened: list[Redacting] = []
 
-    def make(then: Rules, now: Rules, old: Answer, new: Answer, inputs: str = "{}") -> tuple[Answer, Answer]:
+    def make(
+        then: Rules, now: Rules, old: Answer, new: Answer, *, revision: int = 1
+    ) -> tuple[Answer, Answer]:
         if not opened:
             first = serving.revisions.get()
             Revision.objects.filter(pk=first.pk).update(redaction=then)
             first.pk, first.number, first.redaction = None, 2, now
             first.save()
             opened.append(Redacting(serving))
-        call = ReplayedCall(revision=1, inputs=inputs, status=old.status, outputs=old.body)
+        call = ReplayedCall(revision=revision, inputs="{}", status=old.status, outputs=old.body)
         return opened[0].pair(call, new, revision=2)
 
     yield make
@@ -94,6 +96,13 @@ def test_the_rules_of_then_and_of_now_both_count(pair: Callable[..., tuple[Answe
         MASKED, PATTERN, answer(owner="***", card="1234-5678"), answer(owner=SECRET, card="8765-4321")
     )
     assert old == new == Answer(200, '{"predictions":[{"owner":"***","card":"***"}]}')
+
+
+def test_the_rules_of_all_revisions_count_for_a_record_that_does_not_name_its_own(
+    pair: Callable[..., tuple[Answer, Answer]],
+) -> None:
+    _, new = pair(MASKED, [], answer(), answer(owner=SECRET), revision=0)
+    assert new == Answer(200, '{"predictions":[{"owner":"***"}]}')
 
 
 def test_hashes_tell_whether_a_value_changed(pair: Callable[..., tuple[Answer, Answer]]) -> None:
