@@ -1,11 +1,14 @@
 """A project with its people, and models to serve, for every test that asks."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
 from django.core.cache import cache
 from django.test import Client
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis
 from rest_framework.test import APIClient
 
 from accounts import access, services
@@ -17,6 +20,12 @@ from models_registry.models import ModelVersion
 from tests.broker import kafka
 
 __all__ = ["kafka"]
+
+# Examples are slow beside other tests, which proves nothing; and what decides whether a change lands tries the same
+# ones each time.
+hypothesis.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.register_profile("landing", hypothesis.get_profile("ours"), derandomize=True, database=None)
+hypothesis.load_profile("landing" if os.environ.get("HOPYARD_REQUIRE_ALL") else "ours")
 
 IRIS_SCRIPT = """
 class Predict:

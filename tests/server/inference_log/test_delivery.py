@@ -173,7 +173,7 @@ STEPS = st.lists(
 )
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(steps=STEPS, most_bytes=st.sampled_from([200, 1_000_000]), is_kept=st.booleans())
 def test_whatever_the_sink_does_each_value_is_counted_once_and_each_batch_taken(
     tmp_path_factory, steps, most_bytes, is_kept

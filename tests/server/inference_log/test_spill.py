@@ -37,7 +37,7 @@ def test_messages_come_back_in_order_and_leave_no_file(tmp_path, monkeypatch):
     assert list((tmp_path / "t").iterdir()) == []
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(steps=st.lists(st.integers(0, 20) | st.none(), max_size=30))
 def test_whatever_the_order_of_writing_and_reading_nothing_is_lost(tmp_path_factory, monkeypatch, steps):
     monkeypatch.setattr(spill, "SEGMENT_BYTES", 300)

@@ -317,7 +317,9 @@ def test_topics_are_found_while_the_consumer_runs(
 HERE = Origin("iris-inf0001", "0", 7, datetime.now(UTC))
 
 
-@hypothesis(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@hypothesis(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=300
+)
 @given(st.binary(max_size=400), st.sampled_from([1, 2, 3, 5]))
 def test_any_bytes_are_a_record_or_unusable(value: bytes, version: int) -> None:
     for read in (
