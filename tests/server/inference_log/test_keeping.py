@@ -9,7 +9,7 @@ import pytest
 
 from hopyard.server.config import Config
 from hopyard.server.inference_log import keeping, link, window
-from hopyard.server.inference_log.log import InferenceLog
+from hopyard.server.inference_log.log import BATCH_RECORDS, InferenceLog
 from hopyard.server.inference_log.shipping.intake import BAD_SETTINGS
 
 from ..topics import TOPIC, Topic
@@ -80,16 +80,16 @@ def test_what_cannot_be_passed_on_is_said_once(tmp_path, caplog):
 
 
 def test_a_full_window_is_said_once_a_minute_though_now_and_then_there_is_room(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(window, "MAX_RECORDS", 100)
+    monkeypatch.setattr(window, "MAX_RECORDS", BATCH_RECORDS)
 
     async def act(log):
         for number in range(1, 50):
-            for _ in range(200):
+            for _ in range(2 * BATCH_RECORDS):
                 log.put(record(b"1"), 4)
             log._window.remove(number)
 
     counts = use(tmp_path, act)
-    assert counts["dropped"] == 49 * 100
+    assert counts["dropped"] == 49 * BATCH_RECORDS
     assert caplog.text.count("those that find no room are dropped") == 1
 
 

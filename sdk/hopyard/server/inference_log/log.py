@@ -1,6 +1,6 @@
 """The serving process's side of the inference log: records are gathered, handed over, and kept until they were taken.
 
-All of it happens on the event loop, and none of it waits: a record is one tuple in a list, a hundred of them are one
+All of it happens on the event loop, and none of it waits: a record is one tuple in a list, some hundreds are one
 frame on a socket. What the shipper does not take is kept within bounds, and beyond them dropped and counted.
 """
 
@@ -20,7 +20,7 @@ from hopyard.server.inference_log.records import LARGEST_BODY, Message, Record, 
 from hopyard.server.inference_log.window import Window
 
 COUNTS = ("sent", "spilled", "dropped", "waiting")
-BATCH_RECORDS = 100
+BATCH_RECORDS = 400
 BATCH_BYTES = 256 * 1024
 GATHER_SECONDS = 0.05
 SHIPPING_SECONDS = 2.0  # for the shipper's last words, where we end without any
