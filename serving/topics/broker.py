@@ -22,6 +22,13 @@ class BrokerAway(BrokerError):
     """It cannot be reached, or not for now; the same call may succeed later."""
 
 
+class StillJoining(BrokerAway):
+    """The readers of a group are being given their shares of its topics; this ends while they `poll`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("StillJoining", reason)
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message; `partition` and `offset` say where, `value` is None where bytes were found that are no message
@@ -79,11 +86,14 @@ class Reader(Protocol):
 
     def commit(self) -> None:
         """All that `poll` has returned is done with. For folders this writes to the database, so that it may be part
-        of a transaction; for Kafka it is to be called after one. Raises BrokerAway.
+        of a transaction; for Kafka it is to be called after one. Raises BrokerAway; where that is StillJoining, go on
+        with `poll` and commit later, for what the reader then has.
         """
 
     def lag(self) -> Mapping[str, int]:
-        """Messages (for folders, bytes) not read yet, by topic, of what this reader was given."""
+        """Messages (for folders, bytes) not read yet, by topic, of what this reader was given. A topic of which it is
+        not known for now is left out. Raises BrokerError, StillJoining before the reader was given anything.
+        """
 
     def close(self) -> None: ...
 

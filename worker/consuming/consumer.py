@@ -4,6 +4,7 @@ A message is done with once its record is in the database: for folders the offse
 stores it, for Kafka after it. Whoever dies in between stores it again, which changes nothing.
 """
 
+import contextlib
 import logging
 import os
 import secrets
@@ -17,7 +18,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 
 from serving.models import Topic
 from serving.topics import schemas
-from serving.topics.broker import Broker, BrokerError, Message
+from serving.topics.broker import Broker, BrokerError, Message, StillJoining
 from worker.consuming import batch, counting, describing, storing
 from worker.topics import installed
 
@@ -71,8 +72,9 @@ class Consumer:
         return len(messages)
 
     def describe(self) -> None:
-        """Note how large the topics are and how much of them is still to be read."""
-        counting.set_lag(self._reader.lag(), reader=self._name if installed.has_kafka() else GROUP)
+        """Note how large the topics are and, where it is known, how much of them is still to be read."""
+        with contextlib.suppress(BrokerError):  # the last number stays
+            counting.set_lag(self._reader.lag(), reader=self._name if installed.has_kafka() else GROUP)
         describing.describe(self._broker)
 
     def close(self) -> None:
@@ -129,7 +131,8 @@ class Consumer:
         found = batch.of(messages, self._topics, datetime.now(UTC))
         storing.store(found, finish=self._reader.commit if in_folders else _nothing)
         if not in_folders:
-            self._reader.commit()
+            with contextlib.suppress(StillJoining):  # what comes again for it is in the database already
+                self._reader.commit()
 
     @staticmethod
     def _say_alive() -> None:

@@ -20,12 +20,13 @@ class Askers:
         self._waiting = 0  # calls that were put and have not ended
 
     def put(self, call: Callable[[], None]) -> None:
+        """Raises RuntimeError where there is no thread and none can be started."""
         with self._lock:
             self._waiting += 1
             starts = self._waiting > self._threads and self._threads < self._most
             self._threads += starts
         if starts:
-            threading.Thread(target=self._run, name=self._name, daemon=True).start()
+            self._start()
         self._calls.put(call)
 
     def close(self) -> None:
@@ -34,6 +35,19 @@ class Askers:
             threads, self._threads, self._most = self._threads, 0, 0
         for _ in range(threads):
             self._calls.put(None)
+
+    def _start(self) -> None:
+        """One more thread; where there can be no more, those that there are do."""
+        try:
+            threading.Thread(target=self._run, name=self._name, daemon=True).start()
+        except RuntimeError as error:
+            with self._lock:
+                self._threads -= 1
+                is_alone = not self._threads
+                self._waiting -= is_alone
+            if is_alone:
+                raise
+            log.warning("No more requests of a topic can be asked at a time: %s", error)
 
     def _run(self) -> None:
         while (call := self._calls.get()) is not None:

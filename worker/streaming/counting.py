@@ -12,6 +12,7 @@ from typing import Any
 from django.db import transaction
 
 from serving.models import Topic
+from serving.texts import storable
 
 EVERY_SECONDS = 3.0
 HEARD_OF_SECONDS = 60.0
@@ -28,14 +29,16 @@ class Counts:
     failed: int = 0
     dead: int = 0
     problem: str = ""
-    _told: tuple[int, str] = (-1, "")
+    _told: tuple[int | None, str] = (-1, "")
     _told_at: float = field(default=0.0)
 
     def is_due(self) -> bool:
         return time.monotonic() - self._told_at >= EVERY_SECONDS
 
-    def tell(self, topic: str, lag: int) -> None:
-        """Bring the row up to date; now and then also where nothing changed, to have a part."""
+    def tell(self, topic: str, lag: int | None) -> None:
+        """Bring the row up to date; now and then also where nothing changed, to have a part. A `lag` of None is not
+        known yet.
+        """
         news = {"answered": self.answered, "failed": self.failed, "dead": self.dead}
         now = time.monotonic()
         if any(news.values()) or self._told != (lag, self.problem) or now - self._told_at > AGAIN_SECONDS:
@@ -46,11 +49,12 @@ class Counts:
             self._told = (lag, self.problem)
         self._told_at = now
 
-    def _write(self, topic: str, news: Mapping[str, int], lag: int) -> None:
+    def _write(self, topic: str, news: Mapping[str, int], lag: int | None) -> None:
         with transaction.atomic():
             row = Topic.objects.select_for_update().filter(name=topic).first()
             if row is not None:
-                consumed = merged(row.consumed, news, {_who(): lag}, self.problem, time.time())
+                lags = {} if lag is None else {_who(): lag}
+                consumed = merged(row.consumed, news, lags, self.problem, time.time())
                 Topic.objects.filter(pk=row.pk).update(consumed=consumed)
 
 
@@ -58,7 +62,7 @@ def merged(
     consumed: Mapping[str, Any], news: Mapping[str, int], lags: Mapping[str, int], problem: str, now: float
 ) -> dict[str, Any]:
     """The row's counts with what is new. `lag` is the sum of what is left of each process's partitions, as heard of
-    lately.
+    lately; as it was where nobody has said anything lately.
     """
     heard = {who: said for who, said in consumed.get("lags", {}).items() if now - said[1] < HEARD_OF_SECONDS}
     heard |= {who: [lag, round(now)] for who, lag in lags.items()}
@@ -68,10 +72,10 @@ def merged(
     return {
         **consumed,
         **counts,
-        "lag": sum(lag for lag, _ in heard.values()),
+        "lag": sum(lag for lag, _ in heard.values()) if heard else consumed.get("lag", 0),
         "lags": heard,
         "since": since,
-        "problem": problem[:LONGEST_PROBLEM],
+        "problem": storable(problem[:LONGEST_PROBLEM]),
     }
 
 

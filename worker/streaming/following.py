@@ -20,14 +20,19 @@ class Lanes:
         self._ending: list[_AtWork] = []
 
     def follow(self, wanted: set[Stream]) -> None:
-        """Begin what is wanted and end what is not; both come about soon after."""
+        """Begin what is wanted and end what is not; both come about soon after. One that cannot be begun, or has ended
+        by itself, is begun the next time.
+        """
         for stream in self._at_work.keys() - wanted:
             self._end(self._at_work.pop(stream))
+        for stream in [stream for stream, each in self._at_work.items() if not each.thread.is_alive()]:
+            log.warning("The requests of %s ended by themselves, and are begun again", stream.serving)
+            del self._at_work[stream]
         self._ending = [each for each in self._ending if each.thread.is_alive()]
         busy = {each.stream.serving_id for each in self._ending}
         for stream in wanted - self._at_work.keys():
             if stream.serving_id not in busy:
-                self._at_work[stream] = _AtWork(stream, self._make(stream))
+                self._begin(stream)
 
     def close(self) -> None:
         """End all of them, with a little time for what is being asked."""
@@ -43,6 +48,12 @@ class Lanes:
     @property
     def at_work(self) -> Mapping[Stream, "_AtWork"]:
         return self._at_work
+
+    def _begin(self, stream: Stream) -> None:
+        try:
+            self._at_work[stream] = _AtWork(stream, self._make(stream))
+        except Exception:  # as where there can be no more threads
+            log.exception("The requests of %s cannot be begun", stream.serving)
 
     def _end(self, each: "_AtWork") -> None:
         each.over.set()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, Error, close_old_connections
 
 from serving.topics.broker import Broker, BrokerAway, BrokerError, Reader
 from worker.streaming import replicas
@@ -21,6 +21,8 @@ LOOK_EVERY_SECONDS = 0.5
 CLOSED_SECONDS = 0.5  # between two looks whether somebody is ready
 TROUBLE_SECONDS = 2.0
 FINISH_SECONDS = 8.0
+LAG_UNKNOWN_SECONDS = 5.0  # for so long it is nobody's worry, as while readers join
+NOBODY_READY = "No replica is ready."
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +43,8 @@ class Lane:
         self._reader: Reader | None = None
         self._session: Session | None = None
         self._looked_at = 0.0
-        self._lag = 0
+        self._lag: int | None = None
+        self._lag_unknown_at: float | None = None
         self._pause: Callable[[float], object] = time.sleep
 
     def run(self, over: threading.Event) -> None:
@@ -56,7 +59,7 @@ class Lane:
         """One turn; returns soon, whatever happens."""
         try:
             self._turn()
-        except (BrokerError, DatabaseError) as error:
+        except (BrokerError, Error) as error:
             self._trouble(error)
         except Exception as error:
             log.exception("The requests of %s could not be gone on with", self.stream.input_topic)
@@ -67,7 +70,7 @@ class Lane:
         try:
             self._close()
             self._tell()
-        except (BrokerError, DatabaseError) as error:
+        except (BrokerError, Error) as error:
             log.warning("%s was left with requests that come again: %s", self.stream.input_topic, error)
             self._abandon()
         finally:
@@ -79,14 +82,26 @@ class Lane:
         self._look()
         if not self._replicas.door.is_open:
             self._close()
+            if self._counts.is_due():
+                self._counts.problem = NOBODY_READY
+                self._tell()
             self._pause(CLOSED_SECONDS)
             return
         session = self._session or self._open()
         session.turn()
         if self._counts.is_due():
-            self._lag = session.lag()
-            self._counts.problem = ""
+            self._counts.problem = self._look_at_lag(session)
             self._tell()
+
+    def _look_at_lag(self, session: Session) -> str:
+        """What keeps it from being known, if that lasts; nothing ends for it, and what it was last stays."""
+        now = time.monotonic()
+        try:
+            self._lag, self._lag_unknown_at = session.lag(), None
+        except BrokerError as error:
+            self._lag_unknown_at = self._lag_unknown_at or now
+            return error.reason if now - self._lag_unknown_at >= LAG_UNKNOWN_SECONDS else ""
+        return ""
 
     def _look(self) -> None:
         """Whom to ask, from the database, as it was a moment ago at most."""
@@ -100,6 +115,7 @@ class Lane:
         publisher.prepare()
         self._reader = self._broker.reader(group=self.stream.group)
         self._reader.subscribe([self.stream.input_topic])
+        self._lag_unknown_at = None
         self._session = Session(
             self._reader,
             publisher,
@@ -134,11 +150,10 @@ class Lane:
             level = logging.INFO if isinstance(error, BrokerAway) else logging.WARNING
             log.log(level, "The requests of %s wait: %s", self.stream.input_topic, reason)
         self._counts.problem = reason
-        self._abandon()
-        if not isinstance(error, DatabaseError):
+        telling = [] if isinstance(error, DatabaseError) else [self._tell]
+        for go_on in (self._abandon, *telling, close_old_connections):
             try:
-                self._tell()
-            except DatabaseError as away:
-                log.warning("The counts of %s wait: %s", self.stream.input_topic, away)
-        close_old_connections()
+                go_on()
+            except Exception as another:  # must not end the thread
+                log.warning("The requests of %s wait on: %s", self.stream.input_topic, another)
         self._pause(TROUBLE_SECONDS)

@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from serving.models import DeadLetter, Topic
+from serving.texts import storable
 from serving.topics.broker import Broker, BrokerError, Message
 from worker.streaming import writing
 from worker.streaming.wanted import Stream
@@ -91,6 +92,7 @@ class Publisher:
         """Into the topic of dead letters, and where the input topic's page shows them."""
         if not letters:
             return
+        letters = [replace(each, reason=storable(each.reason)) for each in letters]
         first = letters[0]
         log.warning(
             "%s of %s: put aside, the first at %s:%d: %s",
@@ -142,7 +144,7 @@ class Publisher:
                 topic=topic,
                 partition=each.message.partition,
                 offset=each.message.offset,
-                reason=each.reason.replace("\0", "\ufffd"),
+                reason=each.reason,
                 value=value[: writing.KEPT_BYTES],
                 size=len(value),
             )

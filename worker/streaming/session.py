@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
 
-from serving.topics.broker import Message, Reader
+from serving.topics.broker import BrokerAway, Message, Reader, StillJoining
 from worker.streaming import replies, writing
 from worker.streaming.askers import Askers
 from worker.streaming.counting import Counts
@@ -67,11 +67,13 @@ class Session:
         self._numbers = itertools.count()
         self._came: SimpleQueue[tuple[_Job, Reply]] = SimpleQueue()
         self._pace = Pace()
+        self._must_read = False  # a reader that is still joining gets on only while it reads
 
     def turn(self) -> None:
         """One round of everything; waits a little where there is nothing to do. Raises BrokerError."""
         now = time.monotonic()
-        if self._has_room() and self._pace.may_read(now, is_waiting=bool(self._later)):
+        if self._may_read(now):
+            self._must_read = False
             messages = self._reader.poll(seconds=self._patience(), most=self._most - self._jobs)
             self._pace.was_read(len(messages), now)
             self._take(messages)
@@ -91,11 +93,15 @@ class Session:
         self._commit(is_idle=True)
 
     def lag(self) -> int:
-        """What is still to be read, and what is under way."""
-        return sum(self._reader.lag().values()) + self._jobs
+        """What is still to be read, and what is under way. Raises BrokerError while it is not known."""
+        waiting = self._reader.lag()
+        if not waiting:
+            raise BrokerAway("LagUnknown", "Kafka does not let us read all partitions of the topic for now.")
+        return sum(waiting.values()) + self._jobs
 
-    def _has_room(self) -> bool:
-        return self._jobs < self._most and self._bytes < MOST_BYTES
+    def _may_read(self, now: float) -> bool:
+        has_room = self._jobs < self._most and self._bytes < MOST_BYTES
+        return self._must_read or (has_room and self._pace.may_read(now, is_waiting=bool(self._later)))
 
     def _patience(self) -> float:
         if self._asking or not self._came.empty():
@@ -188,5 +194,9 @@ class Session:
     def _commit(self, *, is_idle: bool) -> None:
         now = time.monotonic()
         if not self._jobs and self._pace.is_due(now, is_idle=is_idle):
-            self._reader.commit()
-            self._pace.committed()
+            try:
+                self._reader.commit()
+            except StillJoining:
+                self._must_read = True
+            else:
+                self._pace.committed()

@@ -1,6 +1,6 @@
 """Topics in Kafka, by kafka-python: made, described, removed, written and looked into."""
 
-import threading
+import contextlib
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,6 +27,7 @@ CLIENT: dict[str, Any] = {
 }
 SENDING: dict[str, Any] = {
     "acks": "all",
+    "enable_idempotence": False,  # with it one refused batch ends all batches of the process, whosever they are
     "max_block_ms": round(SECONDS * 1000),
     "request_timeout_ms": round(SECONDS_TO_SEND * 1000),
     "delivery_timeout_ms": round(SECONDS_TO_SEND * 1000) + 100,
@@ -53,8 +54,7 @@ class KafkaBroker:
         self._options = CLIENT | kafka_options.translated(options)
         self._largest = kafka_options.largest_message(options)
         self._retention = (retention_hours, retention_mb)
-        self._lock = threading.RLock()
-        self._kept: dict[type[Any], Any] = {}
+        self._clients = kafka_clients.Clients(self._make)
         self._written: set[str] = set()
 
     def create(self, name: str, *, partitions: int, replication: int) -> None:
@@ -79,8 +79,10 @@ class KafkaBroker:
             return kafka_looks.described(admin, names)
 
     def delete(self, name: str) -> None:
-        self._written.discard(name)
-        self._forget(KafkaProducer)  # which would send to partitions that a topic made again may not have
+        self._written.clear()
+        self._clients.retire(
+            KafkaProducer
+        )  # it would send to partitions that a topic made again may not have
         with self._asking(f"remove the topic {name}", KafkaAdminClient) as admin:
             (said,) = admin.delete_topics([name], raise_errors=False)["topics"]
             match kafka_words.refused(said["error_code"], said.get("error_message")):
@@ -100,10 +102,7 @@ class KafkaBroker:
             self._require_fitting(name, len(value) + len(key or b"") + OVERHEAD_BYTES)
         self._require_topic(name)
         with self._asking(f"send messages to the topic {name}", KafkaProducer) as producer:
-            sent = [producer.send(name, value=value, key=key) for value, key in pairs]
-            producer.flush(timeout=2 * SECONDS_TO_SEND)
-            for each in sent:
-                each.get(timeout=0)
+            _wait([producer.send(name, value=value, key=key) for value, key in pairs])
 
     def reader(self, *, group: str) -> KafkaReader:
         return KafkaReader(self._brokers, self._options, group)
@@ -129,9 +128,8 @@ class KafkaBroker:
         return found[:most]
 
     def close(self) -> None:
-        with self._lock:
-            for kind in list(self._kept):
-                self._forget(kind)
+        self._written.clear()
+        self._clients.retire(KafkaProducer, KafkaAdminClient)
 
     def _require_fitting(self, name: str, size: int) -> None:
         if size > self._largest:
@@ -150,28 +148,30 @@ class KafkaBroker:
 
     @contextmanager
     def _asking(self, what: str, kind: type[Any] | None) -> Iterator[Any]:
-        """A client for a block that does `what`; one that had trouble is not used again."""
+        """A client for a block that does `what`, shared with other threads; one that had trouble is not used again."""
         try:
-            yield self._client(kind) if kind else None
+            with self._clients.one(kind) if kind else contextlib.nullcontext() as client:
+                yield client
         except kafka_words.TROUBLE as error:
-            if kind:
-                self._forget(kind)
+            self._written.clear()
             raise kafka_words.spoken(error, what, self._where) from error
 
-    def _client(self, kind: type[Any]) -> Any:
-        with self._lock:
-            if kind not in self._kept:
-                sending = SENDING | {"max_request_size": self._largest} if kind is KafkaProducer else {}
-                self._kept[kind] = kafka_clients.made(kind, self._brokers, self._options | sending)
-            return self._kept[kind]
+    def _make(self, kind: type[Any]) -> Any:
+        sending = SENDING | {"max_request_size": self._largest} if kind is KafkaProducer else {}
+        client = kafka_clients.made(kind, self._brokers, self._options | sending)
+        if kind is KafkaProducer:  # which offers it only with one request at a time, and starves its own others then
+            client._sender.config["guarantee_message_order"] = True
+        return client
 
-    def _forget(self, kind: type[Any]) -> None:
-        with self._lock:
-            client = self._kept.pop(kind, None)
-            self._written.clear()
-        if client is not None:
-            with kafka_words.unheard():
-                client.close(**({"timeout": 1} if kind is KafkaProducer else {}))
+
+def _wait(sent: Sequence[Any]) -> None:
+    """Until Kafka has each of these messages or has not taken it. Raises what the first one of those says."""
+    deadline = time.monotonic() + 2 * SECONDS_TO_SEND
+    for each in sent:
+        with contextlib.suppress(errors.KafkaError):
+            each.get(timeout=max(0.0, deadline - time.monotonic()))
+    for each in sent:
+        each.get(timeout=0)
 
 
 def _retention(hours: int, mb: int, *, partitions: int) -> dict[str, str]:

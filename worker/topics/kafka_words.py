@@ -7,7 +7,7 @@ from typing import Any
 
 from kafka import errors
 
-from serving.topics.broker import BrokerAway, BrokerError, Message
+from serving.topics.broker import BrokerAway, BrokerError, Message, StillJoining
 
 NO_SUCH_TOPIC = "NoSuchTopic"
 TROUBLE = (errors.KafkaError, OSError, RuntimeError)
@@ -16,7 +16,6 @@ GROUP_WENT_ON = (
     errors.CommitFailedError,
     errors.IllegalGenerationError,
     errors.UnknownMemberIdError,
-    errors.RebalanceInProgressError,
 )
 
 
@@ -29,6 +28,8 @@ def spoken(error: Exception, what: str, where: str) -> BrokerError:
     if isinstance(error, errors.SaslAuthenticationFailedError | errors.UnsupportedSaslMechanismError):
         reason = f"Kafka at {where} does not know us ({said}). Look at HOPYARD_KAFKA_OPTIONS."
         return BrokerAway("BrokerDoesNotKnowUs", reason)
+    if _is_of_joining(error):
+        return StillJoining(f"Kafka is sharing out the topics anew ({said}).")
     if isinstance(error, GROUP_WENT_ON):
         return BrokerAway("GroupWentOn", f"Kafka gave what was read to another reader ({said}).")
     is_lasting = isinstance(error, errors.KafkaError) and not error.retriable
@@ -39,6 +40,17 @@ def spoken(error: Exception, what: str, where: str) -> BrokerError:
     return BrokerAway(
         "BrokerAway", f"Kafka cannot be reached at {where} to {what} ({said}). It is tried again."
     )
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether it is about what was asked for, so that the client that asked is as good as before."""
+    return bool(_refusal(error, "", "")[0])
+
+
+def _is_of_joining(error: Exception) -> bool:
+    """A commit that the broker refused for it comes wrapped."""
+    wrapped = isinstance(error, errors.CommitFailedError) and error.args[:1]
+    return any(isinstance(each, errors.RebalanceInProgressError) for each in (error, *(wrapped or ())))
 
 
 def _refusal(error: Exception, what: str, said: str) -> tuple[str, str]:

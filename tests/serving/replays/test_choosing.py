@@ -68,7 +68,10 @@ def test_a_summary_counts_and_gives_percentiles() -> None:
         ('{"instances": [[1]]}', "/v1/models/iris:predict"),
         ('{"inputs": [[1]]}', "/v1/models/iris:predict"),
         ('{"inputs": [{"a": 1}]}', "/v1/models/iris:predict"),
-        ('{"inputs": [{"name": "a", "datatype": "FP64", "shape": [1], "data": [1]}]}', "/v2/models/iris/infer"),
+        (
+            '{"inputs": [{"name": "a", "datatype": "FP64", "shape": [1], "data": [1]}]}',
+            "/v2/models/iris/infer",
+        ),
         ("[1]", "/v1/models/iris:predict"),
     ],
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
+from kafka import errors
 
 from serving.models import InferenceRecord, Serving, Topic
 from tests import broker
@@ -65,6 +66,34 @@ def test_records_are_counted_and_topics_described(
     assert (row.described["messages"], len(row.described["partitions"])) == (58, 2)
     assert row.described_at is not None
     assert row.described_at <= timezone.now()
+
+
+def test_topics_are_described_and_stored_from_while_the_lag_is_not_known(
+    serving: Serving,
+    topic: tuple[Topic, KafkaBroker],
+    consumer: Consumer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    row, there = topic
+    there.publish(row.name, [numbered(serving.pk, number) for number in range(3)])
+    eventually(lambda: stored(consumer, 3))
+    reader, inner = consumer._reader, consumer._reader._consumer  # type: ignore[attr-defined]
+    Topic.objects.update(described_at=None)
+
+    def missing(places: list[object], **_: object) -> None:
+        raise KeyError(places[0])
+
+    def refuse(**_: object) -> None:
+        raise errors.RebalanceInProgressError("anew")
+
+    monkeypatch.setattr(inner, "end_offsets", missing)
+    monkeypatch.setattr(inner, "commit", refuse)
+    consumer._described_at = -100.0
+    there.publish(row.name, [numbered(serving.pk, number) for number in range(3, 5)])
+    eventually(lambda: stored(consumer, 5))
+    row.refresh_from_db()
+    assert row.described_at is not None
+    assert consumer._reader is reader
 
 
 def test_a_broker_that_went_away_is_waited_for(

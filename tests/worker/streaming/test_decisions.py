@@ -180,5 +180,7 @@ def test_counts_of_several_processes_add_up_and_old_ones_are_forgotten() -> None
     two = counting.merged(one, {"answered": 3}, {"b": 7}, "away", 1001.0)
     assert (two["answered"], two["dead"], two["lag"], two["problem"]) == (5, 1, 12, "away")
     assert two["since"] == one["since"] == "1970-01-01T00:16:40+00:00"
+    unknown = counting.merged(two, {}, {}, "half \ud800 and \0", 1002.0 + counting.HEARD_OF_SECONDS)
+    assert (unknown["lag"], unknown["problem"]) == (12, "half ? and \ufffd")
     later = counting.merged(two, {}, {"b": 0}, "", 1001.0 + counting.HEARD_OF_SECONDS)
     assert (later["lag"], list(later["lags"])) == (0, ["b"])

@@ -1,12 +1,18 @@
 """Which servings are asked through topics, and that lanes come and go with them."""
 
+import os
+import signal
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from django.db import InterfaceError
 
 from serving.models import Revision, Serving
 from tests.waiting import eventually
+from worker.management.commands import stream
+from worker.streaming.askers import Askers
 from worker.streaming.following import Lanes
 from worker.streaming.wanted import Stream, streams
 
@@ -57,6 +63,96 @@ def test_a_lane_ends_before_another_one_of_its_serving_begins() -> None:
     assert said == ["begins in", "ends in", "begins other"]
     lanes.close()
     assert said[-1] == "ends other"
+
+
+class Dying:
+    """A lane whose thread ends by itself."""
+
+    def __init__(self, begun: list[int]) -> None:
+        self._begun = begun
+
+    def run(self, over: threading.Event) -> None:
+        self._begun.append(1)
+
+
+def test_a_lane_that_has_ended_by_itself_is_begun_again() -> None:
+    begun: list[int] = []
+    lanes = Lanes(lambda stream: Dying(begun))  # type: ignore[arg-type,return-value]
+    eventually(lambda: lanes.follow({STREAM}) or len(begun) > 2)
+    lanes.close()
+
+
+def test_a_lane_that_cannot_be_begun_keeps_no_other_from_it() -> None:
+    said: list[str] = []
+    over = threading.Event()
+    over.set()
+    fails = [True]
+
+    def make(stream: Stream) -> Recorded:
+        if stream == STREAM and fails:
+            raise RuntimeError("can't start new thread")
+        return Recorded(stream, said, over)
+
+    lanes = Lanes(make)  # type: ignore[arg-type]
+    others = {replace(STREAM, serving_id=number, input_topic=f"in-{number}") for number in (2, 3)}
+    lanes.follow({STREAM, *others})
+    eventually(lambda: len(said) == 2)
+    fails.clear()
+    lanes.follow({STREAM, *others})
+    eventually(lambda: "begins in" in said)
+    lanes.close()
+
+
+@pytest.mark.parametrize(
+    "trouble", [InterfaceError("closed"), OSError("disk full"), LookupError("no revision")]
+)
+def test_whatever_goes_wrong_with_a_look_the_process_goes_on(
+    trouble: Exception, settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DATA_DIR = tmp_path
+    is_over = threading.Event()
+    looks: list[int] = []
+
+    def wanted() -> set[Stream]:
+        looks.append(1)
+        if len(looks) > 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        raise trouble
+
+    monkeypatch.setattr(stream, "streams", wanted)
+    monkeypatch.setattr(stream, "LOOK_SECONDS", 0.01)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        stream.Command().handle(at_once=1)
+    finally:
+        is_over.set()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert len(looks) == 3
+    assert not (tmp_path / "streamer-alive").exists()
+
+
+def test_a_thread_that_cannot_be_started_is_not_counted_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    askers = Askers(2, name="asker")
+    done: list[str] = []
+    may_end = threading.Event()
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            askers.put(lambda: done.append("never"))
+    askers.put(lambda: may_end.wait(10) and done.append("first"))  # type: ignore[func-returns-value,arg-type]
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        askers.put(lambda: done.append("second"))
+    askers.put(lambda: done.append("third"))
+    eventually(lambda: "second" in done and "third" in done)
+    may_end.set()
+    eventually(lambda: len(done) == 3)
+    askers.close()
 
 
 def test_lanes_that_are_wanted_are_left_alone() -> None:

@@ -27,6 +27,14 @@ def test_the_topic_of_dead_letters_is_the_projects_as_the_input_topic_is(publish
     assert Topic.objects.get(name="asked-dead").project == project
 
 
+def test_a_reason_that_no_database_takes_is_kept_all_the_same(publisher: Publisher) -> None:
+    Topic.objects.create(project=Serving.objects.get().project, name="asked")
+    publisher.prepare()
+    for _ in range(2):
+        publisher.put_aside([Letter(Message("asked", "0", 0, b"{}"), "Bad", "half \ud800 and \0")])
+    assert DeadLetter.objects.get().reason == "half ? and \ufffd"
+
+
 @pytest.mark.parametrize("is_deleted", [False, True])
 def test_a_topic_that_has_the_name_now_and_is_somebody_elses_gets_nothing(
     publisher: Publisher, is_deleted: bool

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, close_old_connections
+from django.db import Error, close_old_connections
 
 from worker.streaming.following import Lanes
 from worker.streaming.lane import Lane
@@ -41,11 +41,18 @@ class Command(BaseCommand):
         broker = installed.broker()
         lanes = Lanes(lambda stream: Lane(stream, broker, at_once=at_once))
         while not is_over.is_set():
-            close_old_connections()
-            try:
-                lanes.follow(streams())
-                (settings.DATA_DIR / "streamer-alive").touch()  # what a health check looks at
-            except DatabaseError as error:
-                log.warning("The database does not say who is asked through topics: %s", error)
+            look(lanes)
             is_over.wait(LOOK_SECONDS)
         lanes.close()
+
+
+def look(lanes: Lanes) -> None:
+    """Follow what is wanted; while it is not known, the lanes that there are go on."""
+    try:
+        close_old_connections()
+        lanes.follow(streams())
+        (settings.DATA_DIR / "streamer-alive").touch()  # what a health check looks at
+    except Error as error:
+        log.warning("The database does not say who is asked through topics: %s", error)
+    except Exception:
+        log.exception("It could not be looked who is asked through topics")
