@@ -8,9 +8,10 @@ import pytest
 
 from tests.compose import standins
 from tests.compose.stack import Stack, command
-from tests.e2e.conftest import copy, free_port
+from tests.e2e.conftest import copy
 from tests.engine import docker_engine, skip_or_fail
 from tests.environment import FIRST_PORT
+from tests.ports import free_port
 
 __all__ = ["docker_engine"]
 

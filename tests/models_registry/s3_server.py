@@ -15,6 +15,7 @@ import pytest
 
 from config import storages
 from config.environment import Environment
+from tests.ports import free_port
 from tests.waiting import eventually
 
 JAR = Path.home() / ".cache" / "hopyard-tests" / "s3proxy.jar"
@@ -56,7 +57,7 @@ def running(folder: Path) -> Iterator[S3Server]:
     if not JAR.exists() or not shutil.which("java"):
         absent = "no S3 server here; tests/setup.sh fetches it"
         pytest.fail(absent) if os.environ.get("HOPYARD_REQUIRE_ALL") else pytest.skip(absent)
-    endpoint = f"http://127.0.0.1:{_free_port()}"
+    endpoint = f"http://127.0.0.1:{free_port()}"
     settings = folder / "s3proxy.conf"
     (folder / "buckets").mkdir()
     settings.write_text(
@@ -82,10 +83,3 @@ def _answers(server: S3Server) -> bool:
     host, port = server.endpoint.removeprefix("http://").split(":")
     with closing(socket.socket()) as probe:
         return probe.connect_ex((host, int(port))) == 0
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

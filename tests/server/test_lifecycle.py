@@ -1,11 +1,12 @@
 """Starting, sharing a port, and leaving without losing a request."""
 
 import signal
-import socket
 import threading
 
 import httpx
 import pytest
+
+from tests import ports
 
 from .process import eventually, http, read_all
 
@@ -26,8 +27,7 @@ def gate(tmp_path):
 
 @pytest.fixture
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
+    return ports.free_port()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.ports import free_port
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -103,9 +104,7 @@ def rest_of(connection: socket.socket) -> bytes:
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     replica = SlowReplica()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        bind = f"127.0.0.1:{probe.getsockname()[1]}"
+    bind = f"127.0.0.1:{free_port()}"
     own = {
         "HOPYARD_DATA_DIR": str(tmp_path_factory.mktemp("web")),
         "DJANGO_SETTINGS_MODULE": "config.settings",

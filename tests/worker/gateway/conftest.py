@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from serving import queries, services
 from serving.models import Replica, Serving
 from serving.settings import Settings
 from serving.states import ReplicaState
+from tests.ports import free_port
 from tests.waiting import eventually
 from worker.gateway import installation, publishing
 from worker.gateway.runtime import Away, Runtime
@@ -107,13 +107,6 @@ def started(haproxy: HAProxy) -> HAProxy:
     publishing.prepare()
     haproxy.start()
     return haproxy
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

@@ -17,8 +17,9 @@ from accounts.models import ApiKey, Scope
 from serving import traffic
 from serving.models import Revision, Serving
 from tests.conftest import People
+from tests.ports import free_port
 from tests.waiting import eventually
-from tests.worker.gateway.conftest import Field, HAProxy, free_port
+from tests.worker.gateway.conftest import Field, HAProxy
 from tests.worker.gateway.load import Load, under
 from worker import tasks
 from worker.gateway import maps, publishing
