@@ -159,7 +159,7 @@ class KafkaBroker:
     def _make(self, kind: type[Any]) -> Any:
         sending = SENDING | {"max_request_size": self._largest} if kind is KafkaProducer else {}
         client = kafka_clients.made(kind, self._brokers, self._options | sending)
-        if kind is KafkaProducer:  # which offers it only with one request at a time, and starves its own others then
+        if kind is KafkaProducer:  # it offers that only with one request at a time, which starves its others
             client._sender.config["guarantee_message_order"] = True
         return client
 
