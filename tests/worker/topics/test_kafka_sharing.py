@@ -1,5 +1,6 @@
 """Threads that share a Kafka client: the trouble of one is not that of the others, and no client is left behind."""
 
+import contextlib
 import secrets
 import threading
 import time
@@ -96,30 +97,38 @@ def test_a_topic_that_takes_nothing_keeps_no_other_waiting(
     assert broker.describe([good])[good].messages == sent + 5
 
 
-def test_the_trouble_of_one_ends_no_message_of_another(
-    broker: KafkaBroker, make: Callable[..., str], stuck: str
-) -> None:
-    first = Publishing(broker, stuck)
-    eventually(lambda: broker.describe([stuck]) and stuck in broker._written)
-    good = make()
-    stopped = threading.Event()
+@contextlib.contextmanager
+def _others_publishing(broker: KafkaBroker, topic: str) -> Iterator[list[str]]:
+    """Three threads that go on sending to it meanwhile; what they are told when they may not is in the list."""
     said: list[str] = []
+    stopped = threading.Event()
 
     def go_on() -> None:
         while not stopped.is_set():
             try:
-                broker.publish(good, [secrets.token_bytes(10_000)] * 5)
+                broker.publish(topic, [secrets.token_bytes(10_000)] * 5)
             except BrokerError as error:
                 said.append(str(error))
 
     threads = [threading.Thread(target=go_on, daemon=True) for _ in range(3)]
     for each in threads:
         each.start()
-    first.join(30)
-    broker.close()  # as another one's trouble once more
-    stopped.set()
-    for each in threads:
-        each.join(30)
+    try:
+        yield said
+    finally:
+        stopped.set()
+        for each in threads:
+            each.join(30)
+
+
+def test_the_trouble_of_one_ends_no_message_of_another(
+    broker: KafkaBroker, make: Callable[..., str], stuck: str
+) -> None:
+    first = Publishing(broker, stuck)
+    eventually(lambda: broker.describe([stuck]) and stuck in broker._written)
+    with _others_publishing(broker, make()) as said:
+        first.join(30)
+        broker.close()  # as another one's trouble once more
     assert isinstance(first.error, BrokerAway)
     assert not said
 
@@ -127,25 +136,10 @@ def test_the_trouble_of_one_ends_no_message_of_another(
 def test_a_refused_message_is_not_that_of_another(broker: KafkaBroker, make: Callable[..., str]) -> None:
     narrow, good = make(**{"max.message.bytes": "1000"}), make()
     broker.publish(good, [b"first"])
-    said: list[str] = []
-    stopped = threading.Event()
-
-    def go_on() -> None:
-        while not stopped.is_set():
-            try:
-                broker.publish(good, [secrets.token_bytes(10_000)] * 5)
-            except BrokerError as error:
-                said.append(str(error))
-
-    threads = [threading.Thread(target=go_on, daemon=True) for _ in range(3)]
-    for each in threads:
-        each.start()
-    for _ in range(20):
-        with pytest.raises(BrokerError, match="too large"):
-            broker.publish(narrow, [b"x" * 5_000])
-    stopped.set()
-    for each in threads:
-        each.join(30)
+    with _others_publishing(broker, good) as said:
+        for _ in range(20):
+            with pytest.raises(BrokerError, match="too large"):
+                broker.publish(narrow, [b"x" * 5_000])
     assert not said
 
 
