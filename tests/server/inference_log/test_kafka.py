@@ -104,7 +104,7 @@ def test_nothing_is_lost_while_the_broker_is_dead(shipping, broker, tmp_path):
     found = request_ids(messages(broker, topic))
     assert set(found) == set(all_of(numbers))
     assert list((tmp_path / "spill" / topic).iterdir()) == []
-    said = [line for line in shipper.lines if "rdkafka" not in line]
+    said = [line for line in shipper.lines if "#producer-" not in line]  # librdkafka's own, in any order
     assert "are kept in files until Kafka takes them again: " in said[0]
     assert "inference records that were kept in files" in said[-1]
     assert len(shipper.lines) < 8
