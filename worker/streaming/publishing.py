@@ -8,7 +8,8 @@ from typing import Any
 from serving.models import DeadLetter, Topic
 from serving.texts import storable
 from serving.topics.broker import Broker, BrokerError, Message
-from worker.streaming import writing
+from worker.streaming import hiding, writing
+from worker.streaming.hiding import Reason, Shown
 from worker.streaming.wanted import Stream
 from worker.topics import making
 
@@ -29,13 +30,16 @@ class Answer:
 
 @dataclass(frozen=True)
 class Letter:
-    """A message that is put aside; `status` is the replica's, None where none was asked."""
+    """A message that is put aside; `status` is the replica's, None where none was asked. `is_ours`: the reason is the
+    platform's own, and quotes nothing of the message.
+    """
 
     message: Message
     code: str
     reason: str
     status: int | None = None
     attempts: int = 0
+    is_ours: bool = False
 
 
 class Publisher:
@@ -83,7 +87,12 @@ class Publisher:
             (only,) = answers
             return [
                 Letter(
-                    only.message, "AnswerTooLarge", f"It was answered, but {error.reason}", 200, only.attempts
+                    only.message,
+                    "AnswerTooLarge",
+                    f"It was answered, but {error.reason}",
+                    200,
+                    only.attempts,
+                    is_ours=True,
                 )
             ]
         return []
@@ -93,6 +102,7 @@ class Publisher:
         if not letters:
             return
         letters = [replace(each, reason=storable(each.reason)) for each in letters]
+        shown = self._shown(letters)
         first = letters[0]
         log.warning(
             "%s of %s: put aside, the first at %s:%d: %s",
@@ -100,10 +110,10 @@ class Publisher:
             first.message.topic,
             first.message.partition,
             first.message.offset,
-            first.reason,
+            shown[0].reason,
         )
         self._write(letters)
-        self._keep(letters)
+        self._keep(letters, shown)
 
     def _write(self, letters: Sequence[Letter]) -> None:
         values = [writing.dead(each.message, **self._said(each)) for each in letters]
@@ -135,7 +145,12 @@ class Publisher:
             "serving": self._stream.serving,
         }
 
-    def _keep(self, letters: Sequence[Letter]) -> None:
+    def _shown(self, letters: Sequence[Letter]) -> list[Shown]:
+        """What pages show of them."""
+        told = [(each.message, Reason(each.reason, is_ours=each.is_ours)) for each in letters]
+        return hiding.shown(self._stream.serving_id, told)
+
+    def _keep(self, letters: Sequence[Letter], shown: Sequence[Shown]) -> None:
         topic = self._input_topic()
         if topic is None:
             return
@@ -144,12 +159,11 @@ class Publisher:
                 topic=topic,
                 partition=each.message.partition,
                 offset=each.message.offset,
-                reason=each.reason,
-                value=value[: writing.KEPT_BYTES],
-                size=len(value),
+                reason=kept.reason,
+                value=kept.value[: writing.KEPT_BYTES],
+                size=len(each.message.value or each.message.skipped),
             )
-            for each in letters
-            for value in [each.message.value or each.message.skipped]
+            for each, kept in zip(letters, shown, strict=True)
         ]
         DeadLetter.objects.bulk_create(rows, ignore_conflicts=True)
         oldest = DeadLetter.objects.filter(topic=topic).order_by("-id").values_list("id", flat=True)

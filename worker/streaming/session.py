@@ -162,7 +162,8 @@ class Session:
             elif replies.is_hopeless(reply, job.failed):
                 over.append(job)
                 code, reason = writing.reason_of(reply)
-                letters.append(Letter(job.message, code, reason, reply.status, job.failed))
+                is_ours = bool(reply.problem)
+                letters.append(Letter(job.message, code, reason, reply.status, job.failed, is_ours=is_ours))
             else:
                 self._counts.failed += job.failed - before
                 self._postpone(job)

@@ -11,7 +11,7 @@ from serving.models import ReplayedCall, Revision, Serving
 from serving.replays.comparing import Answer
 from tests.worker.replaying.conftest import Finish
 from tests.worker.replaying.test_replaying import ask, recorded
-from worker.replaying import redacting
+from worker import redacting
 from worker.replaying.redacting import Redacting
 
 Create = Callable[..., Serving]

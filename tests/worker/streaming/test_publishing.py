@@ -8,6 +8,7 @@ import pytest
 from accounts.models import Project
 from serving.models import DeadLetter, Serving, Topic
 from serving.topics.broker import BrokerError, Message
+from worker.streaming.hiding import Shown
 from worker.streaming.publishing import Letter, Publisher
 from worker.streaming.wanted import Stream
 from worker.topics.directory import DirectoryBroker
@@ -44,5 +45,7 @@ def test_a_topic_that_has_the_name_now_and_is_somebody_elses_gets_nothing(
     Topic.objects.create(project=whose, name="asked", is_deleted=is_deleted)
     with pytest.raises(BrokerError, match="no topic asked any more"):
         publisher.prepare()
-    publisher._keep([Letter(Message("asked", "0", 0, b"{}"), "Bad", "It is bad.")])
+    publisher._keep(
+        [Letter(Message("asked", "0", 0, b"{}"), "Bad", "It is bad.")], [Shown(b"{}", "It is bad.")]
+    )
     assert not DeadLetter.objects.exists()

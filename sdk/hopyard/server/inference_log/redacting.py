@@ -1,8 +1,8 @@
 """`python -P -m hopyard.server.inference_log.redacting`: applies rules of redaction for who is no model server.
 
 Reads lines of JSON, {"rules", "salt", "inputs", "outputs", "error"}, of one call each, the last three texts or null,
-and writes for each a line {"outputs", "error"}: what an inference record would keep of them. It ends at a line that
-it cannot read.
+and writes for each a line {"inputs", "outputs", "error"}: what an inference record would keep of them. It ends at a
+line that it cannot read.
 """
 
 import functools
@@ -23,7 +23,7 @@ def main() -> None:
 def _kept(asked: dict[str, Any]) -> dict[str, Any]:
     inputs, outputs = (_raw(asked[name]) for name in ("inputs", "outputs"))
     kept = _redaction(orjson.dumps(asked["rules"]), asked["salt"]).kept(inputs, outputs, asked["error"])
-    return {"outputs": kept.outputs.text, "error": kept.error}
+    return {"inputs": kept.inputs.text, "outputs": kept.outputs.text, "error": kept.error}
 
 
 def _raw(text: str | None) -> bytes | None:

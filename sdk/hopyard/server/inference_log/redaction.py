@@ -1,13 +1,13 @@
 """What of a call may leave its replica: bodies and errors, changed by the rules of redaction.
 
-It fails closed: of a body that rules cannot be applied to, only the size and the sha256 are kept, and of an error that
-may quote such a body, or an answer that nobody has seen, only its class. Texts are matched for SECONDS at most a call;
-beyond that the call counts as such a body.
+It fails closed: of a body that rules cannot be applied to, only the size and a digest are kept, and of an error that
+may quote such a body, or an answer that nobody has seen, only its class. The digest is a salted one, the same for the
+same body of the same serving: by its plain sha256 a short body could be guessed. Texts are matched for SECONDS at most
+a call; beyond that the call counts as such a body.
 """
 
 import functools
 import hashlib
-import json
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,24 +28,10 @@ from hopyard.server.inference_log.walking import Sorted, Walk, hashed
 SECONDS = 0.25
 NOT_KEPT = "not kept, as it may quote what could not be redacted"
 TOO_SLOW = "Redacting a record took more than its time; its bodies are kept by size and digest only"
-UNREADABLE = "A record of the script's cannot be redacted; its bodies are kept by size and digest only"
 _CUT = "..."
 _CLASS = re.compile(r"[A-Za-z_]\w*(?:Error|Exception)(?=: |$)")
 """What an error may begin with: the name of its class."""
-_OF_SERVER = {
-    "class",
-    "worker",
-    "model",
-    "version",
-    "host",
-    "function_uri",
-    "endpoint_id",
-    "when",
-    "microsec",
-}
-_OF_SERVER |= {"sampling_percentage", "effective_sample_count"}
-"""Fields of MLRun's layout that tell of the server, and not of a call."""
-_UNREADABLE = (codec.BadBody, RecursionError, ValueError, TypeError)
+UNREADABLE = (codec.BadBody, RecursionError, ValueError, TypeError)
 
 log = logging.getLogger(__name__)
 
@@ -65,12 +51,13 @@ class Redaction:
 
     def __init__(self, rules: Sequence[Rule], salt: bytes) -> None:
         self.rules = rules
-        self._inputs = Sorted.of([rule for rule in rules if rule.is_about("inputs")], salt)
-        self._outputs = Sorted.of([rule for rule in rules if rule.is_about("outputs")], salt)
+        self._salt = salt
+        self.inputs = Sorted.of([rule for rule in rules if rule.is_about("inputs")], salt)
+        self.outputs = Sorted.of([rule for rule in rules if rule.is_about("outputs")], salt)
         self._anywhere = Sorted.of([rule for rule in rules if rule.pattern], salt)
-        self._beside = Sorted.of(rules, salt)
-        self._needs_inputs = any(rule.is_of_place for rule in rules if rule.is_about("inputs"))
-        self._needs_outputs = any(rule.is_of_place for rule in rules if rule.is_about("outputs"))
+        self.beside = Sorted.of(rules, salt)
+        self.needs_inputs = any(rule.is_of_place for rule in rules if rule.is_about("inputs"))
+        self.needs_outputs = any(rule.is_of_place for rule in rules if rule.is_about("outputs"))
 
     @classmethod
     def of(cls, rules: Iterable[Mapping[str, Any]], salt: str = "") -> "Redaction":
@@ -85,10 +72,11 @@ class Redaction:
             return Kept(bodies.whole(inputs), bodies.whole(outputs), error)
         try:
             with within(SECONDS) if error or self._anywhere.patterns else nullcontext():
-                return self._changed(inputs, outputs, error, has_run)
+                kept = self._changed(inputs, outputs, error, has_run)
         except TookTooLong:
-            _say(TOO_SLOW)
-            return Kept(_digest(inputs), _digest(outputs), _class_of(error) if error else error)
+            say(TOO_SLOW)
+            kept = Kept(_digest(inputs), _digest(outputs), class_of(error) if error else error)
+        return Kept(self._salted(kept.inputs), self._salted(kept.outputs), kept.error)
 
     def named(self, record: Record) -> Record:
         """The record of a call with a hash in place of each of the caller's names for it that a pattern matches: the
@@ -103,65 +91,22 @@ class Redaction:
             with within(SECONDS):
                 matched = [key for key, text in texts.items() if self._is_matched(text)]
         except TookTooLong:
-            _say(TOO_SLOW)
+            say(TOO_SLOW)
             matched = list(texts)
         names |= {key: hashed(texts[key], self._anywhere.salt) for key in matched}
         request_id = names.pop("").encode(errors="replace")
         return (*record[:REQUEST_ID], request_id, *record[REQUEST_ID + 1 : EXTRA], names if extra else None)
 
-    def message(self, raw: bytes) -> bytes:
-        """A record of MLRun's layout, single or batched, with the rules applied to all that is of a call."""
-        if not self.rules:
-            return raw
-        try:
-            with within(SECONDS):
-                return orjson.dumps(self._message(codec.parse(raw)))
-        except TookTooLong:
-            _say(TOO_SLOW)
-        except _UNREADABLE:
-            _say(UNREADABLE)
-        return orjson.dumps(_bare(codec.parse(raw)))
-
     def _changed(self, inputs: Given, outputs: Given, error: str | None, has_run: bool) -> Kept:
-        asked, answered = Walk(self._inputs), Walk(self._outputs)
+        asked, answered = Walk(self.inputs), Walk(self.outputs)
         before, after = _body(inputs, asked), _body(outputs, answered)
         if error:
-            is_unseen = self._needs_inputs and not before.text and inputs != b""
-            is_unseen |= self._needs_outputs and not after.text and (has_run or bool(after.sha256))
-            error = _class_of(error) if is_unseen else self._error(error, [*asked.gone, *answered.gone])
+            is_unseen = self.needs_inputs and not before.text and inputs != b""
+            is_unseen |= self.needs_outputs and not after.text and (has_run or bool(after.sha256))
+            error = class_of(error) if is_unseen else self.error_without(error, [*asked.gone, *answered.gone])
         return Kept(before, after, error)
 
-    def _message(self, record: dict[str, Any]) -> dict[str, Any]:
-        headers, rows = record.get("headers"), record.get("values")
-        if headers is None or rows is None:
-            return self._fields(record)
-        changed = [self._fields(dict(zip(headers, row, strict=True))) for row in rows]
-        beside = {key: value for key, value in record.items() if key not in ("headers", "values")}
-        return self._fields(beside) | {
-            "headers": headers,
-            "values": [list(each.values()) for each in changed],
-        }
-
-    def _fields(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields of one record, or of a row of many; what is removed leaves a null."""
-        asked, answered, beside = Walk(self._inputs), Walk(self._outputs), Walk(self._beside)
-        walks = {"request": asked, "resp": answered}
-        new: dict[str, Any] = {}
-        for key, value in record.items():
-            if key in walks:
-                new[key] = walks[key].document(value)
-            elif key == "error" or (key in _OF_SERVER and not isinstance(value, dict | list)):
-                new[key] = value
-            else:
-                new |= beside.document({key: value}) or {key: None}
-        if new.get("error"):
-            is_unseen = self._needs_inputs and not _is_whole(record.get("request"))
-            is_unseen |= self._needs_outputs and not _is_whole(record.get("resp"))
-            text, gone = str(new["error"]), [*asked.gone, *answered.gone, *beside.gone]
-            new["error"] = _class_of(text) if is_unseen else self._error(text, gone)
-        return new
-
-    def _error(self, text: str, gone: Sequence[Any]) -> str:
+    def error_without(self, text: str, gone: Sequence[Any]) -> str:
         """An error without the patterns' matches, and without what the bodies no longer have. Where it was cut, so may
         be a match.
         """
@@ -172,11 +117,18 @@ class Redaction:
             spans.append((whole.rfind(" ") + 1, len(whole)))
         return without(text, gone, spans)
 
+    def salted(self, sha256: str) -> str:
+        """A digest in the place of one that a short body could be guessed by."""
+        return hashlib.sha256(self._salt + sha256.encode()).hexdigest()
+
+    def _salted(self, body: Body) -> Body:
+        return body._replace(sha256=self.salted(body.sha256)) if body.sha256 else body
+
     def _is_matched(self, text: str) -> bool:
         return any(True for pattern, _ in self._anywhere.patterns for _ in matches(pattern, text))
 
 
-def _class_of(error: str) -> str:
+def class_of(error: str) -> str:
     """What is kept of an error whose text is not."""
     found = _CLASS.match(error)
     return f"{found[0]}: {NOT_KEPT}" if found else NOT_KEPT
@@ -193,37 +145,9 @@ def _body(raw: Given, walk: Walk) -> Body:
         if isinstance(document, str):
             document = _encoded_twice(document)
         text = orjson.dumps(walk.document(document)).decode()
-    except _UNREADABLE:
+    except UNREADABLE:
         return bodies.digest(raw)
     return Body(text, len(raw))
-
-
-def _is_whole(request: Any) -> bool:
-    """Whether a request of MLRun's layout is there, and not by its size and digest only."""
-    return request is not None and not (isinstance(request, dict) and request.keys() == {"size", "sha256"})
-
-
-def _bare(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A record of MLRun's layout without anything that rules may be about."""
-    bare: dict[str, Any] = {}
-    for key, value in record.items():
-        if key in _OF_SERVER and not isinstance(value, dict | list):
-            bare[key] = value
-        elif key in ("request", "resp"):
-            bare[key] = _sized(value)
-        else:
-            bare[key] = {} if isinstance(value, dict) else None
-    if bare.keys() >= {"error"}:
-        bare["error"] = _class_of(str(record["error"])) if record["error"] else None
-    if isinstance(record.get("headers"), list) and isinstance(record.get("values"), list):
-        rows = [dict(zip(record["headers"], row, strict=True)) for row in record["values"]]
-        bare |= {"headers": record["headers"], "values": [list(_bare(row).values()) for row in rows]}
-    return bare
-
-
-def _sized(value: Any) -> dict[str, Any] | None:
-    text = json.dumps(value).encode()
-    return value if value is None else {"size": len(text), "sha256": hashlib.sha256(text).hexdigest()}
 
 
 def _encoded_twice(text: str) -> Any:
@@ -241,6 +165,6 @@ def _digest(raw: Given) -> Body:
 
 
 @functools.cache
-def _say(sentence: str) -> None:
+def say(sentence: str) -> None:
     """Once a process: the same happens for every call."""
     log.warning("%s", sentence)

@@ -143,10 +143,22 @@ def test_without_rules_everything_is_kept_as_it_is():
     "raw", [b'{"ssn": 123', b"\xff", b'{"a":' * 300 + b"1" + b"}" * 300, b'"' + b"x" * 70_000 + b'"']
 )
 def test_a_body_that_cannot_be_redacted_is_kept_by_size_and_digest_and_so_nothing_quotes_it(raw):
-    kept = Redaction.of([{"field": "ssn"}]).kept(raw, b"{}", "ValueError: 123")
+    kept = Redaction.of([{"field": "ssn"}], "salt").kept(raw, b"{}", "ValueError: 123")
     assert (kept.inputs.text, kept.inputs.size) == ("", len(raw))
-    assert kept.inputs.sha256 == hashlib.sha256(raw).hexdigest()
+    plain = hashlib.sha256(raw).hexdigest()
+    assert kept.inputs.sha256 == hashlib.sha256(b"salt" + plain.encode()).hexdigest()
     assert kept.error == f"ValueError: {NOT_KEPT}"
+
+
+def test_the_digest_of_a_body_that_was_too_large_to_pass_on_is_salted_too():
+    digest = hashlib.sha256(b"large").hexdigest()
+    once, again = (
+        Redaction.of([{"field": "ssn"}], "salt").kept((70_000, digest), b"{}").inputs for _ in range(2)
+    )
+    assert once == again
+    assert (once.text, once.size, len(once.sha256)) == ("", 70_000, 64)
+    assert once.sha256 != digest
+    assert Redaction.of([]).kept((70_000, digest), b"{}").inputs.sha256 == digest
 
 
 def test_values_hidden_behind_a_key_given_twice_or_in_json_encoded_twice_do_not_survive():

@@ -6,7 +6,7 @@ import itertools
 import logging
 from collections.abc import Callable, Iterable, Sequence
 
-from hopyard.server.inference_log import encoding, lines, plain, records
+from hopyard.server.inference_log import encoding, lines, messages, plain, records
 from hopyard.server.inference_log.encoding import Told
 from hopyard.server.inference_log.records import Message, Record
 from hopyard.server.inference_log.redaction import Redaction
@@ -70,7 +70,7 @@ class Preparing:
 
     def _value(self, record: Record | Message) -> bytes | None:
         if len(record) == 1:
-            return self._message(self._redaction.message(record[0])) if self._has_topic else None
+            return self._message(messages.redacted(self._redaction, record[0])) if self._has_topic else None
         inputs, outputs, error = record[records.INPUTS : records.ERROR + 1]
         kept = self._redaction.kept(inputs, outputs, error, has_run=records.may_have_answered(record))
         told = Told(self._redaction.named(record), kept.inputs, kept.outputs, kept.error)
