@@ -107,7 +107,7 @@ def serve(script: str, arguments: tuple[str, ...], **given: Any) -> None:
         if (error.name or "").startswith("hopyard"):
             raise
         raise click.ClickException(
-            f"The model server needs {error.name}: pip install 'hopyard[server]'"
+            f"The model server needs {error.name}: pip install './sdk[server]' in a checkout of Hopyard"
         ) from error
     example = given["input_example"]
     sys.exit(

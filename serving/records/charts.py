@@ -1,26 +1,25 @@
 """Calls over time: how many of each class of status, and their latency, of the calls that filters mean.
 
 The database counts calls by piece of time, class and bin of latency, so that no call leaves it and none is sorted.
-Bins grow by a tenth, and percentiles are read from them: they are within a tenth of the true ones.
+Bins grow by a tenth, and percentiles are read from them: they are within a tenth of the true ones, and between the
+quickest and the slowest call.
 """
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import NamedTuple
 
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Count, F, Func, IntegerField
+from django.db.models import Count, F, Max, Min
 from django.db.models.functions import Floor, Greatest, Ln
-from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 
 from serving.models import Serving
 from serving.records import queries
 from serving.records.filters import Filters
-from serving.records.matching import Sql
+from serving.records.pieces import NumberOfPiece
 
 MOST_PIECES = 60
 WIDTHS = (
@@ -45,6 +44,17 @@ PERCENTILES = (50, 95, 99)
 CLASSES = ("2xx", "3xx", "4xx", "5xx")
 
 Bins = Counter[int]
+
+
+class Counted(NamedTuple):
+    """The calls of one piece, class and bin of latency; the quickest and the slowest in microseconds."""
+
+    piece: int
+    hundreds: int
+    bin: int
+    calls: int
+    least_us: int
+    most_us: int
 
 
 @dataclass(frozen=True)
@@ -103,26 +113,6 @@ class Chart:
         ]
 
 
-class _Piece(Func):
-    """The number of the piece of `width` seconds since 1970 in which a time is."""
-
-    output_field = IntegerField()
-
-    def __init__(self, column: str, width: int) -> None:
-        super().__init__(column)
-        self.width = width
-
-    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any) -> Sql:
-        column, params = compiler.compile(self.source_expressions[0])
-        return f"floor(date_part('epoch', {column}) / {self.width:d})::bigint", [*params]
-
-    def as_sqlite(  # type: ignore[override]
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any
-    ) -> Sql:
-        column, params = compiler.compile(self.source_expressions[0])
-        return f"CAST(strftime('%%s', {column}) AS INTEGER) / {self.width:d}", [*params]
-
-
 def draw(serving: Serving, asked: Filters) -> Chart:
     """The chart of the calls that are meant. Raises queries.TooSlow."""
     asked = asked.at(timezone.now())
@@ -140,18 +130,12 @@ def width_for(seconds: float) -> int:
     return next((width for width in WIDTHS if seconds / width < MOST_PIECES - 1), _days_for(seconds))
 
 
-def chart_of(rows: Iterable[tuple[int, int, int, int]], *, first: int, last: int, width: int) -> Chart:
-    """Of rows (number of the piece, hundreds of the status, bin of latency, calls)."""
-    classes: dict[int, Counter[str]] = {}
-    bins: dict[int, Bins] = {}
-    for piece, hundreds, number, calls in rows:
-        classes.setdefault(piece, Counter())[f"{hundreds}xx"] += calls
-        bins.setdefault(piece, Counter())[number] += calls
-    pieces = [
-        _piece(number * width, classes.get(number, Counter()), bins.get(number, Counter()))
-        for number in range(first, last + 1)
-    ]
-    whole = _piece(first * width, sum(classes.values(), Counter()), sum(bins.values(), Counter()))
+def chart_of(rows: Sequence[Counted], *, first: int, last: int, width: int) -> Chart:
+    by_piece: dict[int, list[Counted]] = {}
+    for row in rows:
+        by_piece.setdefault(row.piece, []).append(row)
+    pieces = [_piece(number * width, by_piece.get(number, [])) for number in range(first, last + 1)]
+    whole = _piece(first * width, rows)
     return Chart(width, pieces, whole if whole.calls else None)
 
 
@@ -179,17 +163,32 @@ def _ends(serving: Serving, asked: Filters) -> tuple[datetime | None, datetime |
     return (first, last) if first <= last else (None, None)
 
 
-def _counted(serving: Serving, asked: Filters, width: int) -> list[tuple[int, int, int, int]]:
+def _counted(serving: Serving, asked: Filters, width: int) -> list[Counted]:
     latency = Floor(Ln(Greatest("duration_us", 1)) / math.log(GROWTH))
     found = queries.selected(serving, asked).order_by()
-    grouped = found.annotate(piece=_Piece("requested_at", width), hundreds=F("status") / 100, bin=latency)
-    counted = grouped.values_list("piece", "hundreds", "bin").annotate(calls=Count("pk"))
-    return [(int(piece), int(hundreds), int(number), calls) for piece, hundreds, number, calls in counted]
+    grouped = found.annotate(
+        piece=NumberOfPiece("requested_at", width), hundreds=F("status") / 100, bin=latency
+    ).values_list("piece", "hundreds", "bin")
+    counted = grouped.annotate(calls=Count("pk"), least=Min("duration_us"), most=Max("duration_us"))
+    return [Counted(*map(int, row)) for row in counted]
 
 
-def _piece(start: int, classes: Mapping[str, int], bins: Bins) -> Piece:
-    latency = {percent: percentile(bins, percent) for percent in PERCENTILES}
+def _piece(start: int, rows: Sequence[Counted]) -> Piece:
+    classes: Counter[str] = Counter()
+    bins: Bins = Counter()
+    for row in rows:
+        classes[f"{row.hundreds}xx"] += row.calls
+        bins[row.bin] += row.calls
+    latency = {percent: _met(percentile(bins, percent), rows) for percent in PERCENTILES}
     return Piece(datetime.fromtimestamp(start, UTC), dict(sorted(classes.items())), latency)
+
+
+def _met(milliseconds: float | None, rows: Sequence[Counted]) -> float | None:
+    """As near to it as calls were: a bin may begin before its quickest and end after its slowest."""
+    if milliseconds is None:
+        return None
+    least, most = min(row.least_us for row in rows), max(row.most_us for row in rows)
+    return min(max(milliseconds, least / 1000), most / 1000)
 
 
 def _number(moment: datetime, width: int) -> int:

@@ -145,7 +145,10 @@ def _given(said: Mapping[str, Any], name: str) -> Any:
     several = said.getlist(name) if hasattr(said, "getlist") else value
     if name != "where" or not isinstance(several, list):
         return value
-    return " and ".join(text for text in map(plain, several) if text)
+    texts = [text for text in map(plain, several) if text]
+    for text in texts:
+        READERS[name](text)  # by itself: a quote that one leaves open is not closed by the next
+    return " and ".join(texts)
 
 
 def _contradictions(found: Mapping[str, Any]) -> dict[str, str]:

@@ -8,7 +8,8 @@ from django.db.models import BooleanField, Func, Q
 from django.db.models.sql.compiler import SQLCompiler
 
 from serving.records import bins
-from serving.records.conditions import Condition, Value
+from serving.records.conditions import Condition
+from serving.records.literals import Value
 
 Sql = tuple[str, list[Any]]
 

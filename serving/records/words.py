@@ -9,7 +9,8 @@ from typing import Any
 from django.utils.dateparse import parse_date, parse_datetime
 
 from serving.records import conditions
-from serving.records.conditions import Condition, NotUnderstood
+from serving.records.conditions import Condition
+from serving.records.literals import NotUnderstood
 
 PERIODS = {
     "15m": timedelta(minutes=15),
@@ -131,5 +132,6 @@ DESCRIPTIONS = {
     "verb": "operation, such as predict or infer",
     "protocol": "v1, v2, grpc or mlrun",
     "where": "conditions on values, such as `in.sepal_length > 5 and out = setosa`; operators = != > >= < <= and ~ "
-    "(contains). A call fits if one of its rows does",
+    "(contains). All must hold; a text of several words, or one after > >= < <=, stands in single or double quotes. A "
+    "call fits if one of its rows does",
 }

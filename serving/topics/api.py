@@ -109,7 +109,7 @@ class DeadLetters(generics.ListAPIView[DeadLetter], InTopic):
 class Messages(InTopic):
     @extend_schema(request=MessagesSerializer, responses={202: PublishedSerializer})
     def post(self, request: Request, project: str, topic: str) -> Response:
-        """Add messages in order, all of them or none; they are kept when this answers."""
+        """Add messages in order, all of them or none; they are kept when this answers. 409 for a serving's log."""
         access = self.reach(Scope.WRITE)
         found = queries.topic(access.project, topic)
         given = MessagesSerializer(data=request.data)

@@ -18,6 +18,11 @@ class TopicInUse(ServingError):
     status = 409
 
 
+class TopicIsLog(ServingError):
+    code = "topic_is_log"
+    status = 409
+
+
 class MessagesNotKept(ServingError):
     code = "messages_not_kept"
     status = 503

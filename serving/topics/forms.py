@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 
 from serving.topics import schemas
-from serving.topics.services import MOST_MESSAGES
+from serving.topics.messages import MOST_MESSAGES
 from serving.topics.wanted import MOST_PARTITIONS, MOST_REPLICATION, WantedTopic
 
 PLAIN = {"spellcheck": "false", "autocomplete": "off"}

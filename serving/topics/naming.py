@@ -1,14 +1,17 @@
-"""The names of topics that are made for servings."""
+"""The names of topics that are made for servings, and those that no topic can have."""
 
 import re
 import secrets
 
 from serving.errors import ServingError
 from serving.models import Topic
+from serving.settings import CREATE, NONE
 
 LONGEST_STEM = 200
 """A topic is a folder too, and its name has at most 249 characters in Kafka."""
 NUMBERS = 10_000
+MEANINGS = {CREATE: "a new topic", NONE: "no topic"}
+"""Words that stand where a topic's name may, in any case."""
 
 
 def is_own(topic: str, serving: str) -> bool:

@@ -11,8 +11,8 @@ from rest_framework import serializers
 from serving.models import DeadLetter, Topic
 from serving.strict import StrictSerializer
 from serving.topics import queries, showing
+from serving.topics.messages import MOST_MESSAGES
 from serving.topics.queries import Use
-from serving.topics.services import MOST_MESSAGES
 from serving.topics.wanted import WantedTopic
 
 ENCODINGS = ("text", "base64")

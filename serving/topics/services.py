@@ -16,12 +16,10 @@ from accounts.work import ask_on_commit
 from serving.drafting import topics as drafting
 from serving.errors import ServingError
 from serving.models import RecordFormat, Revision, Serving, Topic
-from serving.topics import naming, outbox, queries, schemas
+from serving.topics import messages, naming, outbox, queries, schemas
 from serving.topics.errors import MessagesNotKept, NoSuchTopic, TopicInUse, TopicTaken
 from serving.topics.wanted import WantedTopic, checked
 
-MOST_MESSAGES = 1_000
-LARGEST_MESSAGE = 1_000_000  # Kafka's own limit is a little more
 WRITER = "published"
 TASK = "worker.make_topic"
 
@@ -62,20 +60,14 @@ def delete(*, access: Access, topic: Topic) -> None:
 def publish(*, access: Access, topic: Topic, values: Sequence[bytes]) -> None:
     """Add messages to a topic, in order, all of them or none.
 
-    Raises ServingError for too many or too large ones, NoSuchTopic for a deleted topic, MessagesNotKept where they
-    could not be written.
+    Raises ServingError for too many or too large ones, NoSuchTopic for a deleted topic, TopicIsLog for one that a
+    serving logs to, MessagesNotKept where they could not be written.
     """
     del access  # who may write in the project may add messages; the topic is one of it
-    if not 1 <= len(values) <= MOST_MESSAGES:
-        raise ServingError(f"Give 1 to {MOST_MESSAGES} messages at a time.", field="messages")
-    for number, value in enumerate(values):
-        if len(value) > LARGEST_MESSAGE:
-            raise ServingError(
-                f"Message {number + 1} has {len(value)} bytes; the most is {LARGEST_MESSAGE}.",
-                field="messages",
-            )
+    messages.check_values(values)
     if not any(each.pk == topic.pk and not each.is_deleted for each in _hold(topic.name)):
         raise NoSuchTopic(f"{topic} has been deleted.")
+    messages.check_taker(topic)
     try:
         outbox.put(topic.name, WRITER, values)
     except outbox.NotKept as error:

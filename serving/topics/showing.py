@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 
 from serving.models import DeadLetter, Topic
-from serving.topics.queries import Use
+from serving.topics.queries import LOG, Use
 
 BYTES_SHOWN = 2_048
 BYTES_A_LINE = 16
@@ -32,6 +32,11 @@ class Row:
     def servings(self) -> list[str]:
         """The names of the servings, each once."""
         return list(dict.fromkeys(use.serving for use in self.uses))
+
+    @property
+    def loggers(self) -> list[str]:
+        """The names of the servings whose log it is."""
+        return list(dict.fromkeys(use.serving for use in self.uses if use.role == LOG))
 
     @property
     def partitions(self) -> list[dict[str, Any]]:

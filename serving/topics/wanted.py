@@ -10,7 +10,7 @@ import fastavro
 from fastavro.schema import SchemaParseException, UnknownType
 
 from serving.errors import ServingError
-from serving.topics import schemas
+from serving.topics import naming, schemas
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 SUBJECT = re.compile(r"[A-Za-z0-9._-]{1,249}")
@@ -59,7 +59,7 @@ def checked(wanted: WantedTopic) -> WantedTopic:
 
 
 def check_name(name: str) -> None:
-    """Kafka's rules; names that begin with two underscores are its own."""
+    """Kafka's rules; names that begin with two underscores are its own, and two words of settings are nobody's."""
     if not NAME.fullmatch(name) or name in {".", ".."}:
         raise ServingError(
             "A topic's name has 1 to 249 letters, digits, dots, underscores and hyphens, and is not only dots.",
@@ -68,6 +68,12 @@ def check_name(name: str) -> None:
     if name.startswith("__"):
         raise ServingError(
             "Names that begin with two underscores are the broker's own; choose another name.", field="name"
+        )
+    if meaning := naming.MEANINGS.get(name.upper()):
+        raise ServingError(
+            f"{name.upper()} in a serving's settings means {meaning}, so no serving could be given a topic {name}; "
+            "choose another name.",
+            field="name",
         )
 
 

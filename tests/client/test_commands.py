@@ -434,4 +434,4 @@ def test_serve_without_its_extra_says_what_to_install(
     (tmp_path / "predictor.py").touch()
     result = run("serve", str(tmp_path / "predictor.py"))
     assert result.exit_code == 1
-    assert result.stderr == "Error: The model server needs uvloop: pip install 'hopyard[server]'\n"
+    assert "The model server needs uvloop: pip install './sdk[server]' in a checkout" in result.stderr

@@ -99,10 +99,12 @@ def test_one_call_and_the_chart_of_all(client: Client, call: Callable[..., Infer
 
 
 def test_a_wrong_filter_is_refused_with_the_platforms_sentence(client: Client, serving: Serving) -> None:
-    with pytest.raises(BadRequest, match=r"status: “maybe” is no status"):
+    with pytest.raises(BadRequest, match=r"^status: “maybe” is no status"):
         client.inference_records.list("iris", status="maybe")
     with pytest.raises(InvalidArgument, match="has no zone"):
-        client.inference_records.list("iris", since="2026-11-21T10:00:00")
+        client.inference_records.list("iris", since=datetime(2026, 11, 21, 10))  # noqa: DTZ001 - on purpose
+    with pytest.raises(InvalidArgument, match="is no time"):
+        client.inference_records.list("iris", since="yesterday")
 
 
 def test_an_export_is_a_file_by_its_ending(
@@ -147,6 +149,43 @@ def test_commands_list_show_draw_and_export(
     assert (exported.exit_code, len(target.read_text().splitlines())) == (0, 2)
     assert "the newest 1 of 2 calls" in exported.stderr
     assert run("list", "iris", "--verb", "explain").output == "No call fits.\n"
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "found"),
+    [
+        ("2026-03-01T10:00", "2026-03-01T10:00:01", 1),
+        ("2026-03-01 10:00:01", "2026-03-02", 0),
+        ("2026-03-01", "2026-03-01", 1),
+        ("2026-03-01T11:00+01:00", "2026-03-01T10:00:01Z", 1),
+        ("2026-03-01T10:00+01:00", "2026-03-01T09:30Z", 0),
+    ],
+)
+@pytest.mark.parametrize("names", [("--since", "--until"), ("--from", "--to")])
+def test_times_are_utc_without_a_zone_and_have_the_names_of_the_api_too(
+    names: tuple[str, str], since: str, until: str, found: int, client: Client, call: Callable[..., Any]
+) -> None:
+    call(requested_at=datetime(2026, 3, 1, 10, tzinfo=UTC))
+    listed = run("list", "iris", names[0], since, names[1], until, "--json")
+    assert listed.exit_code == 0, listed.output
+    assert len(json.loads(listed.output)) == found
+
+
+def test_the_help_tells_both_names_of_a_time_and_the_zone() -> None:
+    said = " ".join(run("list", "--help").output.split())
+    for words in ("--since, --from TIME", "--until, --to TIME", "UTC unless it has a zone"):
+        assert words in said
+
+
+@pytest.mark.parametrize("given", [("--where", "in.x"), ("--from", "2026-03-02", "--to", "2026-03-01T10:00")])
+def test_a_command_names_a_wrong_filter_once(
+    given: tuple[str, ...], client: Client, serving: Serving
+) -> None:
+    refusal = run("list", "iris", *given)
+    name = given[-2].removeprefix("--")
+    assert refusal.exit_code == 1
+    assert refusal.stderr.startswith(f"Error: {name}: ")
+    assert refusal.stderr.count(f"{name}: ") == 1
 
 
 def test_a_command_says_what_is_wrong_in_one_line(client: Client, serving: Serving) -> None:

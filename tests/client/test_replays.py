@@ -27,6 +27,13 @@ DONE = {
         "new_us": {"p50": 3000, "p95": 3500, "p99": 4000},
     },
 }
+ENDED = {
+    **WAITING,
+    "state": "failed",
+    "total": 3,
+    "asked": 1,
+    "failure": {"code": "Ended", "reason": "bob ended it."},
+}
 CALL = {"request_id": "call-2", "differs": True, "difference": "[0]: 3, now 3.25", "status": 200}
 
 
@@ -71,7 +78,26 @@ def test_the_command_waits_and_shows_what_differs(run: Callable[..., Result], sc
         assert words in result.output
 
 
-def test_replays_are_listed_and_ended(run: Callable[..., Result], scripted: Scripted) -> None:
-    scripted.then(page(DONE), says(200, {**WAITING, "asked": 1, "total": 3}))
+def test_replays_are_listed(run: Callable[..., Result], scripted: Scripted) -> None:
+    scripted.then(page(DONE))
     assert "1" in run("replay", "list", "iris").output
-    assert "has asked 1 of 3 calls" in run("replay", "end", "iris", "4").output
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (ENDED, "Ended replay 4: it asked 1 of 3 calls."),
+        ({**ENDED, "total": 0, "asked": 0}, "Ended replay 4: it asked none of its calls."),
+        (DONE, "Replay 4 is done, and stays as it is: it asked 3 of 3 calls."),
+        (
+            {**ENDED, "failure": {"code": "OutOfMemory", "reason": "It needed more."}},
+            "Replay 4 had failed, and stays as it is: OutOfMemory: It needed more.",
+        ),
+    ],
+)
+def test_the_end_of_a_replay_is_said(
+    answer: dict[str, object], said: str, run: Callable[..., Result], scripted: Scripted
+) -> None:
+    scripted.then(says(200, answer))
+    result = run("replay", "end", "iris", "4")
+    assert (result.exit_code, result.output) == (0, f"{said}\n")

@@ -72,7 +72,7 @@ def test_each_status_has_its_error(
 
 def test_an_error_survives_pickling() -> None:
     error = pickle.loads(pickle.dumps(Conflict(409, "taken", "Taken.", {"name": ["Taken."]}, "r-1")))
-    assert (type(error), str(error)) == (Conflict, "Taken. name: Taken. [409 taken, request r-1]")
+    assert (type(error), str(error)) == (Conflict, "name: Taken. [409 taken, request r-1]")
 
 
 def test_a_page_of_html_is_an_error_that_quotes_it(client: Client, scripted: Scripted) -> None:

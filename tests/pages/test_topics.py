@@ -7,6 +7,7 @@ import pytest
 from django.conf import LazySettings
 
 from accounts.access import Access
+from accounts.models import Project
 from serving import services
 from serving.models import DeadLetter, Serving, Topic
 from serving.settings import Settings
@@ -110,6 +111,7 @@ def test_each_kind_of_topic_gets_its_schema(
     [
         ({"name": ""}, "name"),
         ({"name": "a b"}, "name"),
+        ({"name": "None"}, "name"),
         ({"partitions": "0"}, "partitions"),
         ({"replication": "x"}, "replication"),
         ({"kind": "elsewhere"}, "kind"),
@@ -128,17 +130,32 @@ def test_a_wrong_topic_is_refused_beside_its_field(
 
 
 def test_messages_are_added_from_the_page(
-    topic: Topic, bob: Pages, pages: Callable[[str], Pages], settings: LazySettings, tmp_path: Path
+    project: Project, bob: Pages, pages: Callable[[str], Pages], settings: LazySettings, tmp_path: Path
 ) -> None:
     settings.TOPIC_DIR = tmp_path
-    path = f"topics/{topic.name}/publish/"
+    Topic.objects.create(project=project, name="asked", state=Topic.State.READY)
+    path = "topics/asked/publish/"
     said = bob.post(path, {"messages": "one\r\ntwo\r\n"}, follow=True).content.decode()
-    assert f"2 messages added to {topic.name}." in said
-    (file,) = (tmp_path / topic.name).iterdir()
+    assert "2 messages added to asked." in said
+    (file,) = (tmp_path / "asked").iterdir()
     assert [each.value for each in frames.read(file.read_bytes(), 0, is_end=True)] == [b"one", b"two"]
     assert bob.post(path, {"messages": ""}).status_code == 400
     assert bob.post(path, {"messages": " \n "}).status_code == 400
     assert pages("vera").post(path, {"messages": "x"}).status_code == 403
+
+
+def test_the_log_of_a_serving_has_no_form_and_takes_no_messages(
+    topic: Topic, bob: Pages, settings: LazySettings, tmp_path: Path
+) -> None:
+    settings.TOPIC_DIR = tmp_path / "topics"
+    path = f"topics/{topic.name}/"
+    shown = bob.get(path).content.decode()
+    assert 'name="messages"' not in shown
+    assert "This is the inference log of Iris, to which only replicas write." in shown
+    refusal = bob.post(f"{path}publish/", {"messages": "x"})
+    assert refusal.status_code == 400
+    assert "give it to the serving as its input topic" in refusal.content.decode()
+    assert not (tmp_path / "topics").exists()
 
 
 def test_a_topic_in_use_is_not_deleted_and_an_unused_one_is(

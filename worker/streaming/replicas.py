@@ -6,14 +6,16 @@ import itertools
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPConnection, HTTPException
+from typing import Any
 
 from serving import traffic
 from serving.models import Serving
 from serving.traffic import Route, Target
+from worker.streaming import operations
 from worker.streaming.replies import LOST, UNREACHED, Reply
-from worker.streaming.requests import Request
+from worker.streaming.requests import Request, model_page
 
 CALLER = "stream"
 CONNECT_SECONDS = 2.0
@@ -88,6 +90,8 @@ class Replicas:
         door = self.door
         for target in self._turns.next(door.routes):
             reply = self._ask(target, request, door.token)
+            if reply is not None and operations.is_unknown(request, reply):
+                return operations.explained(request, reply, self._about(target, request, door.token))
             if reply is not None:
                 return reply
         return Reply(UNREACHED, problem="No replica could be reached.")
@@ -106,6 +110,18 @@ class Replicas:
         except OSError:
             return None if kept is None else reply
         return self._exchange(connection, target, request, token)
+
+    def _about(self, target: Target, request: Request, token: str) -> dict[str, Any]:
+        """What the model that was asked tells of itself, empty where it does not."""
+        page = request.model
+        if not page:
+            first = self._page(target, replace(request, target="/"), token).get("model")
+            page = model_page(first) if isinstance(first, str) else ""
+        return self._page(target, replace(request, target=page), token) if page else {}
+
+    def _page(self, target: Target, request: Request, token: str) -> dict[str, Any]:
+        reply = self._ask(target, replace(request, method="GET", body=b""), token)
+        return operations.document(reply) if reply is not None else {}
 
     def _connect(self, target: Target) -> HTTPConnection:
         host, _, port = target.address.rpartition(":")
@@ -137,7 +153,7 @@ class Replicas:
             "x-hopyard-internal": token,
             "x-hopyard-caller": CALLER,
         }
-        connection.request("POST", request.target, request.body, headers)
+        connection.request(request.method, request.target, request.body, headers)
         response = connection.getresponse()
         body = response.read()
         if not response.will_close:

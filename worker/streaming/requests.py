@@ -29,12 +29,18 @@ class Unusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a replica is asked. `id` is the caller's own, of any type of JSON's; `request_id` goes into a header."""
+    """What a replica is asked. `id` is the caller's own, of any type of JSON's; `request_id` goes into a header.
+
+    `model` is the address of its V1 page, empty where the message names none; `operation` is what is asked of it.
+    """
 
     id: Any
     request_id: str
     target: str
     body: bytes
+    method: str = "POST"
+    model: str = ""
+    operation: str = ""
 
 
 def read(message: Message) -> Request:
@@ -43,7 +49,22 @@ def read(message: Message) -> Request:
     given = [each for each in (document.get("id"), of_event) if each not in (None, "")]
     identity = given[0] if given else position_id(message)
     text = str(identity)
-    return Request(identity, text if _SANE_ID(text) else position_id(message), _target(document), body)
+    operation = _operation(document)
+    return Request(
+        identity,
+        text if _SANE_ID(text) else position_id(message),
+        _target(document, operation),
+        body,
+        model=_model(document),
+        operation=operation,
+    )
+
+
+def model_page(name: str, version: str = "") -> str:
+    """Where a model tells of itself."""
+    name, _, named = name.partition(":")
+    version = named or version
+    return f"/v1/models/{_quoted(name)}" + (f"/versions/{_quoted(version)}" if version else "")
 
 
 def position_id(message: Message) -> str:
@@ -90,18 +111,28 @@ def _said(error: Exception) -> str:
     return "it is nested too deeply." if isinstance(error, RecursionError) else f"{error}."
 
 
-def _target(document: Mapping[str, Any]) -> str:
-    """The address of the model's operation. Without a model, the first one; `infer` is for tensors, and where the
-    style has a word of its own for it the body decides anyway.
-    """
+def _operation(document: Mapping[str, Any]) -> str:
+    """`infer` is for tensors, and where the style has a word of its own for it the body decides anyway."""
     operation = _text(document, "operation").strip("/")
     if operation in ("", "infer", "predict"):
-        operation = "infer" if _holds_tensors(document.get("inputs")) else "predict"
+        return "infer" if _holds_tensors(document.get("inputs")) else "predict"
+    return operation
+
+
+def _target(document: Mapping[str, Any], operation: str) -> str:
+    """The address of the model's operation. Without a model it is the first one's, which finds those of a script's own
+    only in the body.
+    """
     name, version = _text(document, "model"), _text(document, "version")
     if not name:
-        return "/" if operation == "infer" else f"/v2/models/{_quoted(operation)}"
+        return f"/v2/models/{_quoted(operation)}" if operation in ("predict", "explain") else "/"
     versions = f"/versions/{_quoted(version)}" if version and ":" not in name else ""
     return f"/v2/models/{_quoted(name)}{versions}/{_quoted(operation)}"
+
+
+def _model(document: Mapping[str, Any]) -> str:
+    name = _text(document, "model")
+    return model_page(name, _text(document, "version")) if name else ""
 
 
 def _holds_tensors(inputs: Any) -> bool:

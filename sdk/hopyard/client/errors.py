@@ -64,9 +64,17 @@ class ApiError(HopyardError):
         self.request_id = request_id
 
     def __str__(self) -> str:
-        faults = [f"{name}: {' '.join(sentences)}" for name, sentences in self.fields.items()]
+        faults = {name: [_without(name, each) for each in said] for name, said in self.fields.items()}
+        is_of_a_field = any(_without(name, self.message) in said for name, said in faults.items())
+        listed = [f"{name}: {' '.join(said)}" for name, said in faults.items()]
         request = f", request {self.request_id}" if self.request_id else ""
-        return f"{' '.join([self.message, *faults])} [{self.status} {self.code}{request}]"
+        parts = listed if is_of_a_field else [self.message, *listed]
+        return f"{' '.join(parts)} [{self.status} {self.code}{request}]"
+
+
+def _without(field: str, sentence: str) -> str:
+    """The sentence without the name of its field, which some begin with."""
+    return sentence.removeprefix(f"{field}: ")
 
 
 class BadRequest(ApiError):

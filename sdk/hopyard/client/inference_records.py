@@ -12,7 +12,7 @@ from typing import Any, TypedDict, Unpack
 from urllib.parse import urlencode
 
 from hopyard.client.errors import InvalidArgument
-from hopyard.client.moments import moment
+from hopyard.client.moments import of_records
 from hopyard.client.project import Project
 
 FORMATS = ("csv", "jsonl", "parquet")
@@ -23,9 +23,10 @@ LARGEST_PAGE = 500
 class Filters(TypedDict, total=False):
     """Which calls are meant; what is left out restricts nothing.
 
-    `period` is 15m, 1h, 24h, 7d or all; `since` and `until` are times with their zone and count instead. `status` is a
-    number, a class such as 5xx, or failed (400 and above). `where` are conditions on values such as
-    `in.sepal_length > 5 and out = setosa`; a call fits if one of its rows does.
+    `period` is 15m, 1h, 24h, 7d or all; `since` and `until` are times and count instead: texts without a zone are UTC,
+    and a date alone as `until` includes its day. `status` is a number, a class such as 5xx, or failed (400 and above).
+    `where` are conditions on values such as `in.sepal_length > 5 and out = setosa`; a call fits if one of its rows
+    does.
     """
 
     period: str
@@ -151,8 +152,8 @@ def in_words(filters: Filters) -> dict[str, Any]:
     """As the API takes them, in which `from` and `to` are the times."""
     asked: dict[str, Any] = {
         **filters,
-        "from": moment(filters.get("since")),
-        "to": moment(filters.get("until")),
+        "from": of_records(filters.get("since")),
+        "to": of_records(filters.get("until")),
     }
     return {
         name: value for name, value in asked.items() if value is not None and name not in {"since", "until"}

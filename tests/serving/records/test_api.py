@@ -69,6 +69,9 @@ def test_an_export_is_a_file_of_the_selection(
 WRONG = [
     ("", {"status": "bad"}, "status"),
     ("", {"where": "in.x ="}, "where"),
+    ("", {"where": "in.x > 3 or in.x < 1"}, "where"),
+    ("chart/", {"where": "in.x > 3 and"}, "where"),
+    ("export/", {"where": "in.x = 'a"}, "where"),
     ("", {"cursor": "x"}, "cursor"),
     ("", {"page_size": "0"}, "page_size"),
     ("", {"page_size": "²"}, "page_size"),

@@ -62,6 +62,39 @@ def test_every_call_is_in_one_piece_and_pieces_without_calls_are_there(serving: 
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    "durations_us", [[2_002_000], [0], [17, 17], [900, 2_002_000, 2_001_000], [*range(1, 40)]]
+)
+def test_no_percentile_is_beyond_the_slowest_or_quickest_call(
+    durations_us: list[int], serving: Serving, call: Call
+) -> None:
+    for number, duration_us in enumerate(durations_us):
+        call(requested_at=NOON, duration_us=duration_us, status=[200, 500][number % 2])
+    call(requested_at=NOON - timedelta(minutes=30), duration_us=5_000_000)
+    chart = charts.draw(serving, filters.parse({}))
+    *_, piece = [each for each in chart.pieces if each.calls]
+    assert piece.calls == len(durations_us)
+    for took in piece.latency_ms.values():
+        assert took is not None
+        assert min(durations_us) / 1000 <= took <= max(durations_us) / 1000
+    assert chart.whole is not None
+    assert chart.whole.latency_ms[99] == pytest.approx(5000, rel=0.1)
+    assert max(filter(None, chart.whole.latency_ms.values())) <= 5000
+
+
+@given(st.lists(st.integers(0, 10**9), min_size=1, max_size=60))
+def test_percentiles_grow_and_stay_near_the_true_ones_between_the_ends(durations_us: list[int]) -> None:
+    rows = [charts.Counted(0, 2, *bins([max(each, 1)]).keys(), 1, each, each) for each in durations_us]
+    (piece,) = charts.chart_of(rows, first=0, last=0, width=60).pieces
+    found = [each for each in piece.latency_ms.values() if each is not None]
+    assert found == sorted(found)
+    assert min(durations_us) / 1000 <= found[0] <= found[-1] <= max(durations_us) / 1000
+    for percent, took in zip(charts.PERCENTILES, found, strict=True):
+        exact = sorted(durations_us)[max(0, -(-len(durations_us) * percent // 100) - 1)] / 1000
+        assert exact / 1.1001 <= took <= max(exact, 0.001) * 1.1001
+
+
+@pytest.mark.django_db
 def test_a_chart_has_the_calls_that_the_filters_mean(serving: Serving, call: Call) -> None:
     call(status=500, fields={"in": {"x": [1]}, "out": {}})
     call(status=200, fields={"in": {"x": [2]}, "out": {}})

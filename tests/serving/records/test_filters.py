@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from serving.models import InferenceRecord, Serving
 from serving.records import conditions, filters, words
-from serving.records.conditions import Condition, NotUnderstood
+from serving.records.conditions import Condition
 from serving.records.filters import BadFilters, Filters
+from serving.records.literals import NotUnderstood
 from tests.serving.records.conftest import NOON
 
 Call = Callable[..., InferenceRecord]
@@ -31,6 +32,11 @@ BAD = {
         "= 3",
         "in.x >",
         "in.x > true",
+        "in.x > 3 or in.x < 1",
+        "in.x > 3 and",
+        "in.x = two words",
+        "in.x > three",
+        "in.x = 'a",
         "x = 1e999",
         'x = "\\q"',
         'x = "\\ud800"',
@@ -93,6 +99,13 @@ def test_filters_of_an_address_hold_every_condition() -> None:
     assert found.status == "5xx"
 
 
+def test_conditions_that_are_given_one_by_one_are_whole_by_themselves() -> None:
+    for said in ("where=in.x = 'a&where=in.y = b'", "where=in.x = 1 and&where=in.y = 1"):
+        with pytest.raises(BadFilters) as refused:
+            filters.parse(QueryDict(said))
+        assert list(refused.value.errors) == ["where"]
+
+
 TEXTS = {
     "in.sepal_length > 5": Condition(("in",), "sepal_length", ">", 5),
     "out=1": Condition(("out",), "", "=", 1),
@@ -101,6 +114,7 @@ TEXTS = {
     "in.sepal length (cm) < 2e1": Condition(("in",), "sepal length (cm)", "<", 20.0),
     'out."a = b" != "x and y"': Condition(("out",), "a = b", "!=", "x and y"),
     'in.id = "7"': Condition(("in",), "id", "=", "7"),
+    "in.'a b' < '7'": Condition(("in",), "a b", "<", "7"),
     "in.seen == true": Condition(("in",), "seen", "=", True),
     "outer.x = null": Condition(("in", "out"), "outer.x", "=", None),
     "in.id = 9007199254740993": Condition(("in",), "id", "=", 9007199254740993),
@@ -205,6 +219,8 @@ VALUES = {
     "x >= 5": ["a", "b"],
     "out = setosa": ["a"],
     'out > "t"': ["b"],
+    "out > 't' and out ~ 'GINI'": ["b"],
+    "'x' = '5'": ["text"],
     "out ~ TOS": ["a"],
     "out ~ %": ["percent"],
     "out ~ .*": [],

@@ -92,7 +92,7 @@ POISON = [
     ({"model": {"a": 1}, "inputs": []}, "NotARequest"),
     ({"model": "rose", "inputs": [[1]]}, "ModelNotFound"),
     ({"model": "../../x?y#z\r\nhost: a", "inputs": [[1]]}, "ModelNotFound"),
-    ({"model": "iris", "operation": "explain", "inputs": [[1]]}, "NotFound"),
+    ({"model": "iris", "operation": "explain", "inputs": [[1]]}, "OperationNotFound"),
     ({"model": "iris"}, "BadBody"),
     ({"inputs": ["boom"]}, "PredictFailed"),
 ]

@@ -3,47 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
-from typing import Any, TypeVar, cast
+from datetime import datetime
+from typing import Any
 
 import click
 
-from hopyard.client import moments
 from hopyard.client.client import Client
 from hopyard.client.commands.output import as_json, echo_details, echo_json, echo_table, size, with_client
+from hopyard.client.commands.record_filters import filtered, filters_of
 from hopyard.client.errors import HopyardError
-from hopyard.client.inference_records import FORMATS, MOST_EXPORTED, Filters, InferenceRecord
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-OPTIONS = (
-    click.option(
-        "--period", type=click.Choice(["15m", "1h", "24h", "7d", "all"]), help="Calls of the last so long."
-    ),
-    click.option(
-        "--since", metavar="TIME", help="Calls since then: 2026-11-21T10:00:00Z, or 90m for so long ago."
-    ),
-    click.option("--until", metavar="TIME", help="Calls before then."),
-    click.option("--status", help="Such as 503, 5xx or failed."),
-    click.option("--at-least-ms", type=click.FloatRange(0), help="Calls that took so long or longer."),
-    click.option("--at-most-ms", type=click.FloatRange(0), help="Calls that took no longer."),
-    click.option("--revision", type=click.IntRange(1), help="Answered by this revision."),
-    click.option("--replica", help="Answered by this replica."),
-    click.option("--key", help="Asked with the API key of this id."),
-    click.option("--request-id", help="The request of this id."),
-    click.option("--verb", help="Such as predict or infer."),
-    click.option("--protocol", help="v1, v2, grpc or mlrun."),
-    click.option("--where", help="Conditions on values: in.sepal_length > 5 and out = setosa"),
-)
-
-
-def filtered(command: F) -> F:
-    """Give the command the options that say which calls are meant."""
-    for option in reversed(OPTIONS):
-        command = option(command)
-    return command
+from hopyard.client.inference_records import FORMATS, MOST_EXPORTED, InferenceRecord
 
 
 @click.group()
@@ -148,13 +118,6 @@ def export(client: Client, /, serving: str, target: str, *, how: str | None, mos
 
 
 PERCENTILES = ("p50", "p95", "p99")
-
-
-def filters_of(given: dict[str, Any]) -> Filters:
-    asked = {name: value for name, value in given.items() if value is not None}
-    for name in asked.keys() & {"since", "until"}:
-        asked[name] = moments.since(asked[name], datetime.now(UTC))
-    return cast(Filters, asked)
 
 
 def _details(record: InferenceRecord) -> dict[str, object]:

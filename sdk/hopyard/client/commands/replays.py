@@ -8,10 +8,11 @@ import click
 
 from hopyard.client.client import Client
 from hopyard.client.commands.output import as_json, echo_details, echo_json, echo_table, with_client
-from hopyard.client.commands.records import filtered, filters_of
+from hopyard.client.commands.record_filters import filtered, filters_of
 from hopyard.client.replay_records import Replay
 
 SHOWN = 20
+ENDED = "Ended"  # the code of the failure of one that somebody ended
 
 
 @click.group()
@@ -93,9 +94,20 @@ def list_(client: Client, serving: str, json_wanted: bool) -> None:
 @click.argument("number", type=click.IntRange(min=1))
 @with_client
 def end(client: Client, serving: str, number: int) -> None:
-    """End a replay that runs."""
-    found = client.replays.end(serving, number)
-    click.echo(f"Replay {found.id} has asked {found.asked} of {found.total} calls.")
+    """End a replay that runs; one that is done or has failed stays as it is."""
+    click.echo(_ended(client.replays.end(serving, number)))
+
+
+def _ended(found: Replay) -> str:
+    asked = (
+        f"it asked {found.asked} of {found.total} calls." if found.total else "it asked none of its calls."
+    )
+    if found.failure is None:
+        return f"Replay {found.id} is {found.state}, and stays as it is: {asked}"
+    if found.failure.code != ENDED:
+        why = f"{found.failure.code}: {found.failure.reason}"
+        return f"Replay {found.id} had failed, and stays as it is: {why}"
+    return f"Ended replay {found.id}: {asked}"
 
 
 def _show(client: Client, serving: str, found: Replay) -> None:
