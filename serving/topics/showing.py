@@ -88,8 +88,9 @@ def letter(found: DeadLetter) -> ShownLetter:
     value = bytes(found.value)
     shown = value[:BYTES_SHOWN]
     said = text(shown, is_cut=len(value) > len(shown))
-    is_cut = found.size > len(shown)
-    return ShownLetter(found, dump(shown) if said is None else said, said is not None, is_cut)
+    return ShownLetter(
+        found, dump(shown) if said is None else said, said is not None, len(value) > len(shown)
+    )
 
 
 def text(value: bytes, *, is_cut: bool = False) -> str | None:

@@ -122,6 +122,25 @@ def test_the_whole_story_in_the_browser(page: Page, tmp_path: Path) -> None:
     expect(badge(page)).to_have_text("Stopped", timeout=SLOW)
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_page_is_wider_than_its_window(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto("/projects/demo/topics/")
+    topic = page.locator("a", has_text="meadowsums-inf").first.get_attribute("href")
+    serving = "servings/meadowsums/"
+    own = ("", "calls/", "calls/?where=in.a+%3D+1", "edit/", "logs/", "history/")
+    places = [serving + each for each in own] + ["servings/", "new-serving/", "models/", "models/meadow/1/"]
+    places += ["export/", "topics/", "new-topic/", "resources/", "keys/", "members/", "audit/", "settings/"]
+    wide = []
+    for address in [str(topic), *(f"/projects/demo/{each}" for each in places)]:
+        answer = page.goto(address)
+        assert answer is not None
+        assert answer.ok, address
+        if page.evaluate("document.documentElement.scrollWidth") > width:
+            wide.append(address)
+    assert wide == []
+
+
 def test_what_was_unfolded_stays_so_while_the_page_follows(page: Page) -> None:
     page.goto("/projects/demo/servings/meadowsums/")
     page.locator("#ask summary", has_text="gRPC").click()

@@ -70,6 +70,15 @@ def test_a_topic_shows_partitions_schema_and_dead_letters(topic: Topic, bob: Pag
         assert f"/schemas/inferenceschema/{number}/" in content
 
 
+def test_a_dead_letter_is_said_to_go_on_only_if_more_of_it_is_kept(topic: Topic, bob: Pages) -> None:
+    letter = DeadLetter.objects.get()
+    for value, goes_on in ((b"", False), (b"redacted", False), (b"x" * 3000, True)):
+        DeadLetter.objects.filter(pk=letter.pk).update(value=value, size=70_000)
+        content = bob.get(f"topics/{topic.name}/").content.decode()
+        assert ("Only its beginning is shown." in content) is goes_on
+        assert ('aria-label="The message"' in content) is bool(value)
+
+
 def test_schemas_are_shown_with_their_versions(topic: Topic, pages: Callable[[str], Pages]) -> None:
     vera = pages("vera")
     content = vera.get("schemas/inferenceschema/3/").content.decode()

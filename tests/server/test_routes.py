@@ -238,6 +238,19 @@ def test_failures_in_a_row_are_counted_until_one_call_works(serve):
     assert server.get("/v2/health/ready").json()["consecutive_failures"] == 0
 
 
+def test_where_rules_redact_only_the_class_of_the_last_error_is_told(serve):
+    script = """
+        class Predict:
+            def predict(self, inputs):
+                raise ValueError(f"{inputs[0]} is no number")
+    """
+    server = serve(script, REDACTION='[{"field": "ssn", "action": "mask"}]').ready()
+    assert "123-45-6789" in server.predict("123-45-6789").text, "its caller knows it"
+    told = server.get("/v2/health/ready")
+    assert told.json()["last_error"].startswith("ValueError: its text may quote what the rules")
+    assert "123-45-6789" not in told.text
+
+
 def test_metrics_count_requests_by_verb_and_status(serve):
     server = serve().ready()
     server.predict(1)

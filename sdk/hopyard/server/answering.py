@@ -106,7 +106,12 @@ class Answering:
         self._keys = keys.of(settings)
         if self._keys is not None:
             self.connections.each_tick(self._keys.refresh)
-        self._books = Books(self.metrics, records, latency_logging=settings.latency_logging)
+        self._books = Books(
+            self.metrics,
+            records,
+            latency_logging=settings.latency_logging,
+            redacts=bool(settings.redaction),
+        )
         self._limits, self._ids = HttpLimits(body_bytes=settings.max_body_bytes), RequestIds()
         self.routes = Routes(
             self.dataplane,

@@ -9,16 +9,24 @@ log = logging.getLogger(__name__)
 
 
 class Books:
-    """Where calls are counted and logged; one for all calls of a server."""
+    """Where calls are counted and logged; one for all calls of a server. `redacts`: some of what calls hold is not to
+    be told to anybody but their callers.
+    """
 
-    __slots__ = ("latency_logging", "log", "metrics")
+    __slots__ = ("latency_logging", "log", "metrics", "redacts")
 
     def __init__(
-        self, metrics: Metrics, inference_log: InferenceLog | None, *, latency_logging: bool = False
+        self,
+        metrics: Metrics,
+        inference_log: InferenceLog | None,
+        *,
+        latency_logging: bool = False,
+        redacts: bool = False,
     ) -> None:
         self.metrics = metrics
         self.log = inference_log
         self.latency_logging = latency_logging
+        self.redacts = redacts
 
     def tell_latency(self, request_id: str, verb: str, seconds: float) -> None:
         """KServe's line for a call."""

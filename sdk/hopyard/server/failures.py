@@ -1,10 +1,13 @@
 """What stops a server from serving: a code, a sentence for the user, and the user's own traceback."""
 
+import re
 import sysconfig
 import traceback
 from pathlib import Path
 
 EVIDENCE_CHARS = 8 * 1024
+_CLASS = re.compile(r"[A-Za-z_]\w*(?:Error|Exception)(?=: |$)")
+"""What a line about an error may begin with: the name of its class."""
 _OURS = str(Path(__file__).parent)
 _STDLIB = sysconfig.get_path("stdlib")
 
@@ -55,6 +58,12 @@ def one_line(error: BaseException) -> str:
         said = ""
     text = f"{type(error).__name__}: {said}" if said else type(error).__name__
     return text if len(text) <= 2000 else f"{text[:2000]}..."
+
+
+def without_text(line: str, why: str) -> str:
+    """What is left of such a line whose text is not told: the name of its class, if it has one, and why."""
+    found = _CLASS.match(line)
+    return f"{found[0]}: {why}" if found else why
 
 
 def place_of(error: BaseException) -> tuple[str, int] | None:

@@ -11,11 +11,13 @@ from hopyard.server.bodies import codec
 from hopyard.server.books import Books
 from hopyard.server.dataplane import DataPlane
 from hopyard.server.documentation import page as docs
+from hopyard.server.failures import without_text
 from hopyard.server.hosted import Hosted
 from hopyard.server.http.requests import Request
 from hopyard.server.inference_log.log import InferenceLog
 from hopyard.server.replies import Problem
 
+WITHHELD = "its text may quote what the rules of redaction hide; the replica's log has it"
 EXTENSIONS = ["model_repository", "binary_tensor_data", "model_repository_extension"]
 Scrape = Callable[[], Coroutine[Any, Any, bytes]]
 
@@ -29,6 +31,7 @@ class Pages:
         self._dataplane = dataplane
         self._metrics = books.metrics
         self._log = books.log
+        self._redacts = books.redacts
         self._server_version = server_version
         self._scrape_all = scrape
         self._tasks: set[asyncio.Task[None]] = set()
@@ -118,11 +121,14 @@ class Pages:
             "ready": state.ready,
             "reason": state.reason,
             "consecutive_failures": state.consecutive_failures,
-            "last_error": state.last_error,
+            "last_error": self._told(state.last_error),
         }
         if self._log is not None:
             document["inference_log"] = await self._logged(self._log)
         tell(request, document, status=200 if state.ready else 503)
+
+    def _told(self, error: str | None) -> str | None:
+        return without_text(error, WITHHELD) if error and self._redacts else error
 
     async def _logged(self, log: InferenceLog) -> dict[str, int]:
         """What became of the records of all processes."""

@@ -9,7 +9,6 @@ a call; beyond that the call counts as such a body.
 import functools
 import hashlib
 import logging
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from hopyard.server.bodies import codec
+from hopyard.server.failures import without_text
 from hopyard.server.inference_log import bodies
 from hopyard.server.inference_log.bodies import Body, Given
 from hopyard.server.inference_log.matching import TookTooLong, matches, within
@@ -29,8 +29,6 @@ SECONDS = 0.25
 NOT_KEPT = "not kept, as it may quote what could not be redacted"
 TOO_SLOW = "Redacting a record took more than its time; its bodies are kept by size and digest only"
 _CUT = "..."
-_CLASS = re.compile(r"[A-Za-z_]\w*(?:Error|Exception)(?=: |$)")
-"""What an error may begin with: the name of its class."""
 UNREADABLE = (codec.BadBody, RecursionError, ValueError, TypeError)
 
 log = logging.getLogger(__name__)
@@ -130,8 +128,7 @@ class Redaction:
 
 def class_of(error: str) -> str:
     """What is kept of an error whose text is not."""
-    found = _CLASS.match(error)
-    return f"{found[0]}: {NOT_KEPT}" if found else NOT_KEPT
+    return without_text(error, NOT_KEPT)
 
 
 def _body(raw: Given, walk: Walk) -> Body:
