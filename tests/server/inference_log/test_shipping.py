@@ -116,14 +116,15 @@ def test_what_is_hashed_cannot_be_guessed_without_the_salt(ship, tmp_path):
 
 def test_rules_of_redaction_are_applied_before_anything_is_written(ship, tmp_path):
     rules = [{"field": "name", "in": "inputs", "action": "mask"}]
-    shipper = ship(topic_dir=str(tmp_path / "topics"), redaction=rules)
+    shipper = ship(topic_dir=str(tmp_path / "topics"), redaction=rules, redaction_salt="pepper")
     shipper.send(
         [record(1, inputs=b'{"instances": [{"name": "Alice", "age": 4}]}'), record(2, inputs=b"Alice\xff")]
     )
     eventually(lambda: shipper.took)
     first, second = map(decoded, messages(tmp_path))
     assert '"age":4' in first["inferenceRequest"]
-    assert second["requestSha256"] == hashlib.sha256(b"Alice\xff").hexdigest()
+    plain = hashlib.sha256(b"Alice\xff").hexdigest()
+    assert second["requestSha256"] == hashlib.sha256(b"pepper" + plain.encode()).hexdigest()
     assert not any(b"Alice" in value for value in messages(tmp_path))
 
 
