@@ -86,10 +86,10 @@ def name_written(meant: str) -> str:
 
 def value_written(meant: Value, *, is_compared: bool) -> str:
     """What `value` or `text` makes this value of; `is_compared` by more or less, where words stand in quotes."""
-    is_plain = (
-        isinstance(meant, str) and not is_compared and _PLAIN.fullmatch(meant) and value(meant) == meant
-    )
-    return str(meant) if is_plain and meant != "and" else json.dumps(meant, ensure_ascii=False)
+    if not isinstance(meant, str) or is_compared or not _PLAIN.fullmatch(meant):
+        return json.dumps(meant, ensure_ascii=False)
+    is_other = meant in _MEANINGS or meant.lower() == "and" or _NUMBER.fullmatch(meant)
+    return json.dumps(meant, ensure_ascii=False) if is_other else meant
 
 
 def shown(written: str) -> str:

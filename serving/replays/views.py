@@ -27,11 +27,11 @@ def replays(request: PageRequest, project: str, name: str) -> HttpResponse:
     found, serving = load(
         request, project, name, needs=Scope.WRITE if request.method == "POST" else Scope.READ
     )
-    selection = _selection(request)
+    selection, problem = _selection(request)
     form = ReplayForm(request.POST or None, serving=serving, prefix="replay")
     status = 200
     if request.method == "POST":
-        if form.is_valid():
+        if form.is_valid() and not problem:
             try:
                 replay = services.ask(access=found, serving=serving, selection=selection, **form.cleaned_data)
             except ServingError as error:
@@ -44,27 +44,20 @@ def replays(request: PageRequest, project: str, name: str) -> HttpResponse:
         "serving": serving,
         "form": form,
         "selection": selection,
-        "problem": _problem(selection),
+        "problem": problem,
         "page": Paginator(queries.replays(serving), PER_PAGE).get_page(request.GET.get("page")),
     }
     return render(request, "replays/list.html", context, status=status)
 
 
-def _selection(request: PageRequest) -> dict[str, str]:
-    """What is selected; of `where`, which may be given several times, all conditions hold."""
-    said = {name: str(value) for name, value in request.GET.items() if value and name != "page"}
-    if "where" in said:
-        said["where"] = " and ".join(filter(None, request.GET.getlist("where")))
-    return said
-
-
-def _problem(selection: dict[str, str]) -> str:
-    """Why the selection in the address is none, empty if it is one."""
+def _selection(request: PageRequest) -> tuple[dict[str, str], str]:
+    """What is selected, and why the address says no such thing, empty if it does."""
     try:
-        filters.parse(selection)
+        return filters.parse(request.GET, besides=("page",)).words, ""
     except ServingError as error:
-        return str(error)
-    return ""
+        return {name: str(value) for name, value in request.GET.items() if value and name != "page"}, str(
+            error
+        )
 
 
 def _load(request: PageRequest, project: str, name: str, replay: int) -> tuple[Access, Serving, Replay]:

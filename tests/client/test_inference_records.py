@@ -126,6 +126,11 @@ def test_an_export_is_a_file_by_its_ending(
     assert not (tmp_path / "no.csv").exists()
 
 
+def test_longer_ago_than_time_goes_back_is_refused_in_words(client: Client) -> None:
+    said = run("list", "iris", "--since", "999999d")
+    assert (said.exit_code, "999999d ago is before all times" in said.output) == (1, True)
+
+
 def test_commands_list_show_draw_and_export(
     client: Client, call: Callable[..., InferenceRecord], tmp_path: Path
 ) -> None:

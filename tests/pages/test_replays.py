@@ -50,6 +50,14 @@ def test_all_conditions_in_the_address_hold(recorded: InferenceRecord, bob: Page
     assert Replay.objects.get().selection["where"] == "in.a = 1 and out.b = 2"
 
 
+def test_each_condition_in_the_address_is_whole_by_itself(recorded: InferenceRecord, bob: Pages) -> None:
+    address = f"{REPLAYS}?where=in.a+%3D+'x&where=in.b+%3D+y'"
+    assert "is not closed" in bob.get(address).content.decode()
+    response = bob.post(address, form())
+    assert (response.status_code, Replay.objects.exists()) == (400, False)
+    assert "is not closed" in response.content.decode()
+
+
 @pytest.mark.parametrize(
     ("address", "changes", "sentence"),
     [

@@ -40,8 +40,10 @@ class Redacting(Redactor):
         error = self._said(rules, inputs, error=_error_in(answer.body)).get("error")
         return Answer(answer.status, json.dumps({"error": error}) if error else "")
 
-    def _said(self, rules: Rules, inputs: str, **answer: str | None) -> dict[str, Any]:
-        return self.kept(rules, salt=self._salt, inputs=inputs, **answer)
+    def _said(
+        self, rules: Rules, inputs: str, *, outputs: str | None = None, error: str | None = None
+    ) -> dict[str, Any]:
+        return self.kept(rules, salt=self._salt, inputs=inputs, outputs=outputs, error=error)
 
 
 def _error_in(body: str) -> str | None:

@@ -15,6 +15,7 @@ from worker.streaming.requests import Unusable, read
 
 NOT_KEPT = "It is not kept here, as the rules of redaction cannot be applied to it."
 REASON_NOT_KEPT = "The reason is not kept here, as it may quote what could not be redacted."
+FAILED = 500
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Reason:
 
     text: str
     is_ours: bool
+    status: int | None = None
 
 
 @dataclass(frozen=True)
@@ -33,32 +35,43 @@ class Shown:
     reason: str
 
 
-def shown(serving_id: int, letters: Sequence[tuple[Message, Reason]]) -> list[Shown]:
-    """Messages and reasons after the rules of the serving's present revision, and of its canary."""
-    serving = Serving.objects.select_related("revision", "canary", "project").filter(pk=serving_id).first()
-    rules = _rules(serving) if serving else []
-    if not rules:
-        return [Shown(message.value or message.skipped, reason.text) for message, reason in letters]
-    assert serving is not None, "it has rules"
-    with Redactor() as redactor:
+class Hiding:
+    """For the requests of one serving. To be closed."""
+
+    def __init__(self, serving_id: int) -> None:
+        self._serving_id = serving_id
+        self._redactor = Redactor()
+
+    def close(self) -> None:
+        self._redactor.close()
+
+    def shown(self, letters: Sequence[tuple[Message, Reason]]) -> list[Shown]:
+        """Messages and reasons after the rules of the present revision, and of its canary."""
+        found = Serving.objects.select_related("revision", "canary", "project").filter(pk=self._serving_id)
+        serving = found.first()
+        if serving is None:
+            return [_hidden(reason) for _, reason in letters]
+        rules = [rule for each in (serving.revision, serving.canary) if each for rule in each.redaction]
+        if not rules:
+            return [Shown(message.value or message.skipped, reason.text) for message, reason in letters]
         salt = inference_log.salt(serving)
-        return [_shown(redactor, rules, salt, message, reason) for message, reason in letters]
+        return [self._shown(rules, salt, message, reason) for message, reason in letters]
+
+    def _shown(self, rules: Rules, salt: str, message: Message, reason: Reason) -> Shown:
+        try:
+            body = read(message).body.decode()
+        except (Unusable, UnicodeDecodeError):
+            return _hidden(reason)
+        has_run = reason.status is None or reason.status >= FAILED
+        kept = self._redactor.kept(rules, salt=salt, inputs=body, error=reason.text, has_run=has_run)
+        if not kept.get("inputs"):
+            return _hidden(reason)
+        said = reason.text if reason.is_ours else kept.get("error") or REASON_NOT_KEPT
+        return Shown(_in_its_event(message, kept["inputs"]), said)
 
 
-def _rules(serving: Serving) -> Rules:
-    return [rule for each in (serving.revision, serving.canary) if each for rule in each.redaction]
-
-
-def _shown(redactor: Redactor, rules: Rules, salt: str, message: Message, reason: Reason) -> Shown:
-    try:
-        body = read(message).body.decode(errors="replace")
-    except Unusable:  # whose reason is ours, and quotes nothing
-        return Shown(b"", f"{reason.text} {NOT_KEPT}")
-    kept = redactor.kept(rules, salt=salt, inputs=body, error=reason.text)
-    said = reason.text if reason.is_ours else kept.get("error") or REASON_NOT_KEPT
-    if not kept.get("inputs"):
-        return Shown(b"", f"{said} {NOT_KEPT}")
-    return Shown(_in_its_event(message, kept["inputs"]), said)
+def _hidden(reason: Reason) -> Shown:
+    return Shown(b"", f"{reason.text if reason.is_ours else REASON_NOT_KEPT} {NOT_KEPT}")
 
 
 def _in_its_event(message: Message, body: str) -> bytes:

@@ -41,6 +41,7 @@ class Lane:
         self._counts = Counts()
         self._memory = Memory()
         self._reader: Reader | None = None
+        self._publisher: Publisher | None = None
         self._session: Session | None = None
         self._looked_at = 0.0
         self._lag: int | None = None
@@ -111,7 +112,7 @@ class Lane:
             self._looked_at = time.monotonic()
 
     def _open(self) -> Session:
-        publisher = Publisher(self._broker, self.stream)
+        self._publisher = publisher = Publisher(self._broker, self.stream)
         publisher.prepare()
         self._reader = self._broker.reader(group=self.stream.group)
         self._reader.subscribe([self.stream.input_topic])
@@ -138,6 +139,9 @@ class Lane:
 
     def _abandon(self) -> None:
         reader, self._reader, self._session = self._reader, None, None
+        publisher, self._publisher = self._publisher, None
+        if publisher is not None:
+            publisher.close()
         if reader is not None:
             reader.close()
 

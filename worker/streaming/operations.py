@@ -30,9 +30,14 @@ def is_unknown(request: Request, reply: Reply) -> bool:
 
 def explained(request: Request, reply: Reply, about: Mapping[str, Any]) -> Reply:
     """The same reply in a sentence that names the operations; `about` is what the model tells of itself at its V1 page,
-    empty where it does not.
+    empty where it does not. The reply as it is, if the model has the operation.
     """
     name, verbs = about.get("name"), about.get("verbs")
+    if (
+        isinstance(verbs, list)
+        and ("predict" if request.operation == "infer" else request.operation) in verbs
+    ):
+        return reply  # which has other reasons
     model = f"The model {name}" if isinstance(name, str) else "The model"
     has = _named(verbs, is_mlrun=about.get("style") == MLRUN) if isinstance(verbs, list) and verbs else ""
     sentence = f"{model} has no operation {request.operation[:_LONGEST]}" + (

@@ -8,8 +8,8 @@ from typing import Any
 from serving.models import DeadLetter, Topic
 from serving.texts import storable
 from serving.topics.broker import Broker, BrokerError, Message
-from worker.streaming import hiding, writing
-from worker.streaming.hiding import Reason, Shown
+from worker.streaming import writing
+from worker.streaming.hiding import Hiding, Reason, Shown
 from worker.streaming.wanted import Stream
 from worker.topics import making
 
@@ -43,12 +43,16 @@ class Letter:
 
 
 class Publisher:
-    """Writes for one stream. Every call raises BrokerError where the topic itself is in trouble."""
+    """Writes for one stream, and is to be closed. Calls raise BrokerError where the topic itself is in trouble."""
 
     def __init__(self, broker: Broker, stream: Stream) -> None:
         self._broker = broker
         self._stream = stream
+        self._hiding = Hiding(stream.serving_id)
         self.serving = stream.serving
+
+    def close(self) -> None:
+        self._hiding.close()
 
     def prepare(self) -> None:
         """Make the topic of dead letters, a topic of the project as the input topic is. One that is another
@@ -147,8 +151,10 @@ class Publisher:
 
     def _shown(self, letters: Sequence[Letter]) -> list[Shown]:
         """What pages show of them."""
-        told = [(each.message, Reason(each.reason, is_ours=each.is_ours)) for each in letters]
-        return hiding.shown(self._stream.serving_id, told)
+        told = [
+            (each.message, Reason(each.reason, is_ours=each.is_ours, status=each.status)) for each in letters
+        ]
+        return self._hiding.shown(told)
 
     def _keep(self, letters: Sequence[Letter], shown: Sequence[Shown]) -> None:
         topic = self._input_topic()

@@ -19,6 +19,8 @@ from worker.streaming.requests import Request, model_page
 
 CALLER = "stream"
 CONNECT_SECONDS = 2.0
+TOLD_SECONDS = 10.0  # for so long a model's own words are believed
+MOST_TOLD = 100
 SUSPECT = (HTTPException, OSError)
 
 
@@ -71,6 +73,7 @@ class Replicas:
         self._timeout = timeout_seconds
         self._lock = threading.Lock()
         self._kept: dict[str, list[HTTPConnection]] = {}
+        self._told: dict[tuple[str, str], tuple[float, dict[str, Any]]] = {}
 
     def use(self, door: Door) -> None:
         self.door = door
@@ -112,7 +115,17 @@ class Replicas:
         return self._exchange(connection, target, request, token)
 
     def _about(self, target: Target, request: Request, token: str) -> dict[str, Any]:
-        """What the model that was asked tells of itself, empty where it does not."""
+        """What the model that was asked tells of itself, empty where it does not; as it was a moment ago at most."""
+        now, place = time.monotonic(), (target.address, request.model)
+        known_at, about = self._told.get(place, (0.0, {}))
+        if not about or now - known_at > TOLD_SECONDS:
+            about = self._looked_up(target, request, token)
+            if len(self._told) >= MOST_TOLD:
+                self._told.clear()
+            self._told[place] = (now, about)
+        return about
+
+    def _looked_up(self, target: Target, request: Request, token: str) -> dict[str, Any]:
         page = request.model
         if not page:
             first = self._page(target, replace(request, target="/"), token).get("model")

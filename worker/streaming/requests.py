@@ -121,11 +121,13 @@ def _operation(document: Mapping[str, Any]) -> str:
 
 def _target(document: Mapping[str, Any], operation: str) -> str:
     """The address of the model's operation. Without a model it is the first one's, which finds those of a script's own
-    only in the body.
+    only in the body, where they stand as they are called.
     """
     name, version = _text(document, "model"), _text(document, "version")
     if not name:
-        return f"/v2/models/{_quoted(operation)}" if operation in ("predict", "explain") else "/"
+        is_in_body = operation == "infer" or operation == _text(document, "operation")
+        is_known = operation in ("predict", "explain") or not is_in_body
+        return f"/v2/models/{_quoted(operation)}" if is_known else "/"
     versions = f"/versions/{_quoted(version)}" if version and ":" not in name else ""
     return f"/v2/models/{_quoted(name)}{versions}/{_quoted(operation)}"
 

@@ -116,7 +116,7 @@ class Session:
             try:
                 request = read(message)
             except Unusable as refusal:
-                unusable.append(Letter(message, refusal.code, refusal.reason))
+                unusable.append(Letter(message, refusal.code, refusal.reason, is_ours=True))
                 continue
             job = _Job(message, request)
             job.failed = self._memory.get(job.place, 0)

@@ -32,7 +32,10 @@ def since(text: str, now: datetime) -> str:
     """`15m` as the time that was so long before `now`, and a time as it is."""
     if not (found := AGO.fullmatch(text)):
         return text
-    return (now.astimezone(UTC) - timedelta(seconds=int(found[1]) * SECONDS[found[2]])).isoformat()
+    try:
+        return (now.astimezone(UTC) - timedelta(seconds=int(found[1]) * SECONDS[found[2]])).isoformat()
+    except OverflowError:
+        raise InvalidArgument(f"{text} ago is before all times; give a shorter one.") from None
 
 
 def _read(text: str) -> datetime:

@@ -76,7 +76,9 @@ class TopicSchema:
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A message that could not be used: `value` its first bytes in base64, `text` the same where they are text."""
+    """A message that could not be used: `value` its first bytes in base64, `text` the same where they are text. Rules
+    of redaction may have changed these, or left nothing; `size` is that of the message, in bytes.
+    """
 
     partition: str
     offset: int = 0

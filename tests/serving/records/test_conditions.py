@@ -160,6 +160,9 @@ def test_a_text_means_the_same_in_quotes_of_either_kind(name: str, value: str, o
     )
 )
 @example([Condition(("in",), "salt and pepper", ">", "t"), Condition(("in",), "x", "=", "and")])
+@example([Condition(("out",), "", "=", "AND"), Condition(("in",), "And or", "~", "And")])
+@example([Condition(("out",), "", "=", "1e999"), Condition(("out",), "", "~", "9" * 400)])
+@example([Condition(("out",), "", "=", "12"), Condition(("out",), "", "~", "true")])
 def test_conditions_are_written_so_that_they_are_understood_again(meant: list[Condition]) -> None:
     assert conditions.parse(" and ".join(map(str, meant))) == tuple(meant)
 

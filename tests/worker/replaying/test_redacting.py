@@ -1,7 +1,10 @@
 """New answers are compared and kept as the rules of redaction leave them."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -148,12 +151,37 @@ def test_a_process_that_says_nothing_or_dies_hides_everything_and_is_replaced(
 ) -> None:
     right: Any = redacting.COMMAND
     monkeypatch.setattr(redacting, "SECONDS", 0.3)
-    for command in (("sleep", "60"), ("false",), ("echo", "[not JSON")):
+    monkeypatch.setattr(redacting, "REST_SECONDS", 0)
+    for command in (("sleep", "60"), ("false",), ("echo", "[not JSON"), ("no-such-program",)):
         monkeypatch.setattr(redacting, "COMMAND", command)
         assert pair(CARDS, CARDS, answer(), answer(card="1234-5678"))[1] == Answer(200, "")
     monkeypatch.setattr(redacting, "COMMAND", right)
     monkeypatch.setattr(redacting, "SECONDS", 30)
     assert "***" in pair(CARDS, CARDS, answer(), answer(card="1234-5678"))[1].body
+
+
+def test_a_process_that_failed_is_left_alone_for_a_while(
+    pair: Callable[..., tuple[Answer, Answer]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    right: Any = redacting.COMMAND
+    monkeypatch.setattr(redacting, "COMMAND", ("false",))
+    assert pair(CARDS, CARDS, answer(), answer(card="1234-5678"))[1] == Answer(200, "")
+    monkeypatch.setattr(redacting, "COMMAND", right)
+    assert pair(CARDS, CARDS, answer(), answer(card="1234-5678"))[1] == Answer(200, "")
+    assert len([each for each in caplog.messages if "nothing is kept for a while" in each]) == 1
+
+
+def test_any_number_of_open_files_and_a_large_answer_are_no_trouble(
+    pair: Callable[..., tuple[Answer, Answer]],
+) -> None:
+    with ExitStack() as stack:
+        for _ in range(1_100):
+            stack.enter_context(Path(os.devnull).open())
+        text = "x" * 60_000
+        new = pair(CARDS, CARDS, answer(), answer(card="1234-5678", text=text))[1]
+    assert json.loads(new.body)["predictions"] == [{"card": "***", "text": text}]
 
 
 def test_without_rules_nothing_is_changed_and_nothing_started(

@@ -36,6 +36,7 @@ def message(document: Any = None, value: bytes | None = None) -> Message:
         ({"operation": "explain"}, "/v2/models/explain"),
         ({"operation": "shout"}, "/"),
         ({"operation": "own/op x"}, "/"),
+        ({"operation": "/shout"}, "/v2/models/shout"),
         ({"model": "m", "operation": "own/op x"}, "/v2/models/m/own%2Fop%20x"),
         ({"model": "räume\r\n", "operation": "/explain/"}, "/v2/models/r%C3%A4ume%0D%0A/explain"),
         ({"model": "\ud800", "inputs": []}, "/v2/models/%3F/predict"),

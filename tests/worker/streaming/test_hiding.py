@@ -1,8 +1,9 @@
 """Requests that were put aside are shown as the rules of redaction leave them, and are whole in their topic."""
 
+import itertools
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from serving.models import DeadLetter, Revision, Serving, Topic
 from serving.topics.broker import Message
 from worker import redacting
-from worker.streaming.hiding import NOT_KEPT
+from worker.streaming.hiding import NOT_KEPT, REASON_NOT_KEPT
 from worker.streaming.publishing import Letter, Publisher
 from worker.streaming.wanted import Stream
 from worker.topics.directory import DirectoryBroker
@@ -21,7 +22,7 @@ Shown = tuple[str, str]
 
 
 @pytest.fixture
-def put_aside(create: Callable[..., Serving], tmp_path: Path) -> Callable[..., Shown]:
+def put_aside(create: Callable[..., Serving], tmp_path: Path) -> Iterator[Callable[..., Shown]]:
     """Put one request aside and return what is shown of it: its text and the reason."""
     serving = create(topic="NONE", redaction=[SSN])
     stream = Stream(serving_id=serving.pk, serving="iris", group="iris", input_topic="asked", output_topic="")
@@ -30,13 +31,17 @@ def put_aside(create: Callable[..., Serving], tmp_path: Path) -> Callable[..., S
     Topic.objects.create(project=serving.project, name="asked")
     publisher.prepare()
 
-    def put(value: bytes, reason: str, **more: object) -> Shown:
-        publisher.put_aside([Letter(Message("asked", "0", 0, value), "Bad", reason, 500, **more)])  # type: ignore[arg-type]
-        kept = DeadLetter.objects.get()
+    numbers = itertools.count()
+
+    def put(value: bytes, reason: str, *, status: int = 500, is_ours: bool = False) -> Shown:
+        message = Message("asked", "0", next(numbers), value)
+        publisher.put_aside([Letter(message, "Bad", reason, status, is_ours=is_ours)])
+        kept = DeadLetter.objects.get(offset=message.offset)
         assert kept.size == len(value)
         return bytes(kept.value).decode(), kept.reason
 
-    return put
+    yield put
+    publisher.close()
 
 
 def request(**fields: object) -> bytes:
@@ -68,7 +73,39 @@ def test_a_request_in_an_event_is_shown_in_it_without_what_is_beside(put_aside: 
 
 @pytest.mark.parametrize("value", [b"no JSON: " + TOKEN.encode(), b"[1]", b"\xff\x00"])
 def test_what_is_no_request_is_not_shown(put_aside: Callable[..., Shown], value: bytes) -> None:
-    assert put_aside(value, "The message is not JSON.") == ("", f"The message is not JSON. {NOT_KEPT}")
+    reason = "The message is not JSON."
+    assert put_aside(value, reason, is_ours=True) == ("", f"{reason} {NOT_KEPT}")
+    assert put_aside(value, f"ValueError: {TOKEN}") == ("", f"{REASON_NOT_KEPT} {NOT_KEPT}")
+
+
+def test_why_a_request_was_refused_is_shown_where_the_model_has_not_run(
+    put_aside: Callable[..., Shown],
+) -> None:
+    reason = f"The model iris has no operation {TOKEN}; it has infer, predict."
+    without = reason.replace(TOKEN, "***")
+    assert put_aside(request(operation=TOKEN), reason, status=404)[1] == without
+    Revision.objects.update(redaction=[{**SSN, "in": "outputs"}])
+    assert put_aside(request(), "It takes 4 columns.", status=400)[1] == "It takes 4 columns."
+    assert "It takes" not in put_aside(request(), "It takes 4 columns.", status=500)[1]
+
+
+def test_one_process_redacts_for_all_batches(
+    put_aside: Callable[..., Shown], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_aside(request(), "It is bad.")
+    monkeypatch.setattr(redacting, "COMMAND", ("no-such-program",))
+    assert "***" in put_aside(request(), "It is bad.")[0]
+
+
+def test_of_a_serving_that_is_gone_nothing_is_shown(
+    put_aside: Callable[..., Shown], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    Serving.objects.all().delete()
+    with pytest.raises(DeadLetter.DoesNotExist):
+        put_aside(request(), f"ValueError: {TOKEN}")
+    assert "put aside" in caplog.text
+    assert TOKEN not in caplog.text
 
 
 def test_the_platforms_own_reasons_stay_as_they_are(put_aside: Callable[..., Shown]) -> None:

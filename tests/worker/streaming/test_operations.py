@@ -135,3 +135,10 @@ def test_where_the_model_cannot_tell_its_operations_the_unknown_one_is_named(abo
     asked = Request("1", "1", "/", b"", operation="nope")
     said = json.loads(operations.explained(asked, Reply(404), about).body)
     assert said["error"].endswith(" has no operation nope.")
+
+
+@pytest.mark.parametrize("operation", ["infer", "predict", "shout"])
+def test_an_operation_that_the_model_has_after_all_is_answered_in_the_models_words(operation: str) -> None:
+    said = reply(404, {"error": "There is no customer 42.", "code": "ModelNotFound"})
+    asked = Request("1", "1", "/", b"", operation=operation)
+    assert operations.explained(asked, said, {"name": "m", "verbs": ["predict", "shout"]}) is said

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,7 +27,7 @@ _OF_SERVER = {
 }
 _OF_SERVER |= {"sampling_percentage", "effective_sample_count"}
 """Fields of the layout that tell of the server, and not of a call."""
-_DIGEST = {"size", "sha256"}
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def redacted(redaction: Redaction, raw: bytes) -> bytes:
@@ -85,7 +86,10 @@ def _is_whole(body: Any) -> bool:
 
 
 def _is_digest(body: Any) -> bool:
-    return isinstance(body, dict) and body.keys() == _DIGEST
+    if not isinstance(body, dict) or body.keys() != {"size", "sha256"}:
+        return False
+    size, digest = body["size"], body["sha256"]
+    return type(size) is int and isinstance(digest, str) and _SHA256.fullmatch(digest) is not None
 
 
 def _bare(redaction: Redaction, record: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,4 +123,4 @@ def _sized(redaction: Redaction, value: Any) -> dict[str, Any] | None:
 
 
 def _salted(redaction: Redaction, body: Mapping[str, Any]) -> dict[str, Any]:
-    return {"size": body["size"], "sha256": redaction.salted(str(body["sha256"]))}
+    return {"size": body["size"], "sha256": redaction.salted(body["sha256"])}

@@ -1,8 +1,8 @@
 """`python -P -m hopyard.server.inference_log.redacting`: applies rules of redaction for who is no model server.
 
-Reads lines of JSON, {"rules", "salt", "inputs", "outputs", "error"}, of one call each, the last three texts or null,
-and writes for each a line {"inputs", "outputs", "error"}: what an inference record would keep of them. It ends at a
-line that it cannot read.
+Reads lines of JSON, {"rules", "salt", "inputs", "outputs", "error", "has_run"}, of one call each, the three texts or
+null, and writes for each a line {"inputs", "outputs", "error"}: what an inference record would keep of them. It ends
+at a line that it cannot read.
 """
 
 import functools
@@ -22,7 +22,8 @@ def main() -> None:
 
 def _kept(asked: dict[str, Any]) -> dict[str, Any]:
     inputs, outputs = (_raw(asked[name]) for name in ("inputs", "outputs"))
-    kept = _redaction(orjson.dumps(asked["rules"]), asked["salt"]).kept(inputs, outputs, asked["error"])
+    redaction = _redaction(orjson.dumps(asked["rules"]), asked["salt"])
+    kept = redaction.kept(inputs, outputs, asked["error"], has_run=asked["has_run"])
     return {"inputs": kept.inputs.text, "outputs": kept.outputs.text, "error": kept.error}
 
 

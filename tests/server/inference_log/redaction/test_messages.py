@@ -62,6 +62,14 @@ def test_an_error_of_mlrun_is_not_kept_without_the_request_that_it_may_quote(req
     assert (found["request"] is None, found["error"]) == (request_kept is None, NOT_KEPT)
 
 
+@pytest.mark.parametrize("request_kept", [{"size": TOKEN, "sha256": "ab" * 32}, {"size": 1, "sha256": TOKEN}])
+def test_a_request_of_the_same_names_is_no_digest(request_kept):
+    record = json.dumps({"model": "m", "request": request_kept, "op": "a" * 60_000}).encode()
+    found = json.loads(redacted(Redaction.of([{"pattern": "(a+)+b"}]), record))
+    assert TOKEN not in json.dumps(found["request"])
+    assert found["request"]["size"] == len(json.dumps(request_kept))
+
+
 def test_the_digest_of_a_large_request_of_mlrun_is_no_plain_sha256():
     digest = hashlib.sha256(b"123-45-6789").hexdigest()
     record = json.dumps({"model": "m", "request": {"size": 11, "sha256": digest}, "op": "infer"}).encode()
