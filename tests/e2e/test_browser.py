@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.e2e.conftest import Platform
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -221,10 +222,14 @@ def test_a_key_made_on_its_page_predicts(page: Page) -> None:
     assert key is not None
     page.reload()
     assert key[0] not in page.content(), "a key is shown once"
-    answer = page.request.post(
-        url, data=json.dumps({"inputs": [[40, 2]]}), headers={"Authorization": f"ApiKey {key[0]}"}
-    )
-    assert answer.json() == {"predictions": [42]}
+    headers = {"Authorization": f"ApiKey {key[0]}"}
+
+    def asked() -> object:
+        """What is answered once the proxy has been told of the key."""
+        answer = page.request.post(url, data=json.dumps({"inputs": [[40, 2]]}), headers=headers)
+        return answer.json() if answer.status != 401 else None
+
+    assert eventually(asked, seconds=10) == {"predictions": [42]}
     page.goto("/projects/demo/servings/meadowsums/")
     page.get_by_role("button", name="Stop").click()
     expect(badge(page)).to_have_text("Stopped", timeout=SLOW)

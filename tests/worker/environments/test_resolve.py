@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from serving.environments import locks, requirements
+from tests.waiting import eventually
 from worker.environments import problems, uv
 from worker.environments.interpreters import Python
 from worker.environments.problems import EnvironmentProblem
@@ -80,21 +81,28 @@ def test_an_index_that_is_away_is_a_problem_that_passes(
     assert failed.value.code in problems.PASSING
 
 
-def fake_uv(folder: Path, script: str) -> Uv:
+def fake_uv(folder: Path, script: str, *, seconds: float = 0.5) -> Uv:
     program = folder / "uv"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    return Uv(program, seconds=0.5)
+    return Uv(program, seconds=seconds)
 
 
 def test_a_tool_that_never_ends_is_ended_with_all_that_it_started(tmp_path: Path, python: Python) -> None:
     marker = tmp_path / "children"
-    slow = fake_uv(tmp_path, f"sleep 600 & echo $! > {marker}; wait")
+    slow = fake_uv(tmp_path, f"sleep 600 & echo $! > {marker}; wait", seconds=3)
     with pytest.raises(EnvironmentProblem) as failed:
         lock_of(slow, python, "six")
     assert failed.value.code == "EnvironmentTimeout"
     child = Path(f"/proc/{marker.read_text().strip()}/stat")
-    assert not child.exists() or child.read_text().rpartition(")")[2].split()[0] == "Z"
+
+    def has_ended() -> bool:
+        try:
+            return child.read_text().rpartition(")")[2].split()[0] == "Z"
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+
+    eventually(has_ended, seconds=10)
 
 
 def test_a_tool_learns_nothing_of_the_platforms_secrets(
