@@ -55,9 +55,8 @@ def _selection(request: PageRequest) -> tuple[dict[str, str], str]:
     try:
         return filters.parse(request.GET, besides=("page",)).words, ""
     except ServingError as error:
-        return {name: str(value) for name, value in request.GET.items() if value and name != "page"}, str(
-            error
-        )
+        said = {name: str(value) for name, value in request.GET.items() if value and name != "page"}
+        return said, str(error)
 
 
 def _load(request: PageRequest, project: str, name: str, replay: int) -> tuple[Access, Serving, Replay]:

@@ -118,6 +118,11 @@ def values(folder: Path) -> list[bytes]:
     return [value for each in found for value in each]
 
 
+def messages(folder: Path) -> list[bytes]:
+    """What is in the topic's folder below this one."""
+    return values(folder / "topics" / TOPIC)
+
+
 def decoded(value: bytes, version: int = 5) -> dict[str, Any]:
     """With the library that everybody else has; nothing is left over."""
     schema = json.loads((shrinking.SCHEMAS / f"inferencelog-v{version}.json").read_text())

@@ -5,24 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import LazySettings
 from rest_framework.test import APIClient
 
 from accounts.access import Access
 from serving import services
 from serving.models import Serving, Topic
 from serving.settings import Settings
+from tests.serving.topics.asking import PROJECT, TOPICS
 
-PROJECT = "/api/projects/garden/"
-TOPICS = f"{PROJECT}topics/"
 SCRIPT = "Models/iris/1/predictor.py"
-
-
-@pytest.fixture
-def folder(settings: LazySettings, tmp_path: Path) -> Path:
-    """Where topics are kept without Kafka."""
-    settings.TOPIC_DIR = tmp_path / "topics"
-    return settings.TOPIC_DIR
 
 
 @pytest.fixture
