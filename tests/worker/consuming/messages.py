@@ -1,4 +1,4 @@
-"""Messages as servings write them."""
+"""Messages as servings write them, and what was stored of them."""
 
 import io
 import json
@@ -7,6 +7,7 @@ from typing import Any
 
 import fastavro
 
+from serving.models import InferenceRecord, Serving, Topic
 from serving.topics import schemas
 
 NOW_MS = int(time.time() * 1000)
@@ -82,3 +83,13 @@ def mlrun(**changes: Any) -> bytes:
         "microsec": 1200,
     }
     return json.dumps({name: value for name, value in (record | changes).items() if value != "-"}).encode()
+
+
+def ids() -> set[str]:
+    return set(InferenceRecord.objects.values_list("request_id", flat=True))
+
+
+def logs_into(serving: Serving, topic: Topic) -> Topic:
+    """Revisions are immutable to users; here one is told where it logs."""
+    serving.revisions.update(topic=topic.name)
+    return topic

@@ -12,7 +12,7 @@ TESTS = HERE.parents[1]
 
 
 def test_records_are_stored_found_and_trimmed_on_postgres_too() -> None:
-    here = [HERE / name for name in ("test_records.py", "test_retention.py")]
+    here = [HERE / name for name in ("test_records.py", "test_unusable.py", "test_retention.py")]
     files = map(
         str, [*here, TESTS / "serving/records/test_bins.py", TESTS / "serving/records/test_queries.py"]
     )
